@@ -1,0 +1,103 @@
+"""Who may do what: one table, one function, asked by every door (pages, API, SSE, WebSocket, API keys)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.contrib.sessions.backends.base import SessionBase
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from accounts.models import Role
+from core.errors import NotAuthenticated, PermissionDenied
+from core.policy import API_KEY, PUBLIC, SIGNED_IN, policy_for
+
+_ALL = frozenset({Role.OWNER, Role.EDITOR, Role.VIEWER})
+_CHANGE = frozenset({Role.OWNER, Role.EDITOR})
+_OWNER = frozenset({Role.OWNER})
+
+# action → the roles that may do it
+ACTIONS: dict[str, frozenset[Role]] = {
+    "agent.view": _ALL,
+    "agent.chat": _ALL,
+    "agent.create": _CHANGE,
+    "agent.edit": _CHANGE,
+    "agent.delete": _OWNER,
+    "agent.deploy": _CHANGE,
+    "knowledge.view": _ALL,
+    "knowledge.edit": _CHANGE,
+    "conversation.view": _ALL,
+    "api_key.view": _CHANGE,
+    "api_key.edit": _CHANGE,
+    "model_endpoint.view": _CHANGE,
+    "model_endpoint.edit": _OWNER,
+    "workspace.view": _ALL,
+    "workspace.edit": _OWNER,
+}
+# what an API key may do, always within its one agent
+API_KEY_ACTIONS = frozenset({"agent.chat", "conversation.view"})
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts, in which workspace: a member (user_id, role) or an API key (api_key_id, agent_id)."""
+
+    workspace_id: UUID
+    user_id: UUID | None = None
+    role: Role | None = None
+    api_key_id: UUID | None = None
+    agent_id: UUID | None = None
+    session_key: str | None = field(default=None, repr=False, compare=False)
+
+
+def is_allowed(principal: Principal, action: str) -> bool:
+    """Whether the principal may do this action in its own workspace."""
+    if principal.api_key_id is not None:
+        return action in API_KEY_ACTIONS
+    return principal.role in ACTIONS[action]
+
+
+def passes(principal: Principal, policy: str) -> bool:
+    """Whether a principal satisfies a policy: any user, any API key, or the one action."""
+    if policy == SIGNED_IN:
+        return principal.user_id is not None
+    if policy == API_KEY:
+        return principal.api_key_id is not None
+    return is_allowed(principal, policy)
+
+
+def authorize(principal: Principal | None, policy: str) -> None:
+    """Let the principal pass, or raise NotAuthenticated or PermissionDenied."""
+    if policy == PUBLIC:
+        return
+    if principal is None:
+        raise NotAuthenticated()
+    if not passes(principal, policy):
+        raise PermissionDenied()
+
+
+def authorize_user(user: Any, principal: Principal | None, policy: str) -> None:
+    """The same for a user who may be in no workspace: the own account stays open, all else is forbidden."""
+    if principal is None and user.is_authenticated and policy != PUBLIC:
+        if policy != SIGNED_IN:
+            raise PermissionDenied()
+        return
+    authorize(principal, policy)
+
+
+class PolicyPermission(BasePermission):
+    """DRF's door: the view's declared `policy` against the request's principal."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        from accounts.middleware import activate_language  # these two modules read this one
+        from accounts.selectors import principal_of
+
+        if request.method not in view.allowed_methods:
+            return True  # the dispatcher answers 405
+        activate_language(request.user)
+        policy = policy_for(view.policy, request.method or "GET")
+        session = request.auth if isinstance(request.auth, SessionBase) else request.session
+        principal = None if policy == PUBLIC else principal_of(request.user, request, session)
+        request._request.principal = principal  # type: ignore[attr-defined]
+        authorize_user(request.user, principal, policy)
+        return True

@@ -1,0 +1,52 @@
+"""What shapes an agent's answers: the JSON in `AgentVersion.config`, as an immutable value."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from django.utils.translation import gettext_noop
+
+DEFAULT_INSTRUCTIONS = gettext_noop(  # pages write it in the maker's language
+    "You are a helpful assistant. Answer briefly, in the language of the question. "
+    "When passages from documents are given, answer from them and cite them; if they do not hold the answer, say so."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """How the chat looks: two hexadecimal colours of the gradient and a glyph (an icon name or one letter)."""
+
+    color: str = "#7c3aed"
+    color_2: str = "#06b6d4"
+    glyph: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """One version's whole configuration. `endpoint_id` None and `model` "": the workspace's default."""
+
+    instructions: str = DEFAULT_INSTRUCTIONS
+    endpoint_id: str | None = None
+    model: str = ""
+    temperature: float = 0.3
+    max_tokens: int = 1024
+    welcome_message: str = ""
+    suggested_questions: tuple[str, ...] = ()
+    knowledge_enabled: bool = True
+    language: str = "auto"
+    appearance: Appearance = field(default_factory=Appearance)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """Read a stored configuration; fields that a later version added take their defaults."""
+        known = {item.name for item in fields(cls)}
+        values = {name: value for name, value in stored.items() if name in known}
+        if "suggested_questions" in values:
+            values["suggested_questions"] = tuple(values["suggested_questions"])
+        if "appearance" in values:
+            values["appearance"] = Appearance(**values["appearance"])
+        return cls(**values)
+
+    def as_json(self) -> dict[str, Any]:
+        stored = asdict(self)
+        stored["suggested_questions"] = list(self.suggested_questions)
+        return stored

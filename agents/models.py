@@ -1,0 +1,75 @@
+"""Agents, their immutable versions, and the keys that open them to programs."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Workspace
+from core.models import Timestamped
+from core.tenancy import ScopedQuerySet
+
+
+class AgentStatus(models.TextChoices):
+    DRAFT = "draft", _("Draft")
+    ACTIVE = "active", _("Active")
+    DEPLOYED = "deployed", _("Deployed")
+
+
+class Agent(Timestamped):
+    """What a builder builds. Its configuration lives in versions: `draft_version` is edited, `live_version` serves."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="agents")
+    name = models.CharField(max_length=80)
+    slug = models.SlugField(max_length=90, unique=True)
+    description = models.CharField(max_length=500, blank=True)
+    status = models.CharField(max_length=10, choices=AgentStatus.choices, default=AgentStatus.DRAFT)
+    draft_version = models.ForeignKey("AgentVersion", null=True, on_delete=models.SET_NULL, related_name="+")
+    live_version = models.ForeignKey("AgentVersion", null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = ScopedQuerySet["Agent"].as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["workspace", "-created_at"], name="agents_by_workspace")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgentVersion(Timestamped):
+    """One immutable configuration (`agents.config.AgentConfig` as JSON); numbers rise by one per agent."""
+
+    workspace_path = "agent__workspace"
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    config = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = ScopedQuerySet["AgentVersion"].as_manager()
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["agent", "number"], name="agents_version_number")]
+
+
+class ApiKey(Timestamped):
+    """A key that lets a program call one agent. Only its digest is stored; the key itself is shown once."""
+
+    workspace_path = "agent__workspace"
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = ScopedQuerySet["ApiKey"].as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["agent"], condition=Q(revoked_at=None), name="agents_active_keys")]

@@ -1,0 +1,155 @@
+"""Writes about agents: keyword-only, one transaction each. Permission is the route's declared policy."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from accounts.models import User
+from agents.config import AgentConfig
+from agents.errors import VersionConflict
+from agents.keys import KEY_PREFIX, forget_keys
+from agents.models import Agent, AgentStatus, AgentVersion, ApiKey
+from agents.signals import agent_deleting
+from core.crypto import make_token, token_digest
+from core.ids import uuid7
+
+_PREFIX_LENGTH = len(KEY_PREFIX) + 6
+_SLUG_LENGTH = 60
+
+
+@transaction.atomic
+def create_agent(
+    *,
+    workspace_id: UUID,
+    actor: User | None,
+    name: str,
+    description: str = "",
+    config: AgentConfig | None = None,
+) -> Agent:
+    """A new draft agent with its first version."""
+    agent_id = uuid7()
+    agent = Agent.objects.create(
+        id=agent_id,
+        workspace_id=workspace_id,
+        name=name,
+        slug=_make_slug(name, agent_id),
+        description=description,
+        created_by=actor,
+    )
+    _add_version(agent, config or AgentConfig(), actor)
+    return agent
+
+
+@transaction.atomic
+def update_agent(*, agent: Agent, name: str | None = None, description: str | None = None) -> Agent:
+    """Change the name or the description; the slug stays, so that links keep working."""
+    if name is not None:
+        agent.name = name
+    if description is not None:
+        agent.description = description
+    agent.save(update_fields=["name", "description", "updated_at"])
+    forget_keys()
+    return agent
+
+
+@transaction.atomic
+def save_config(*, agent: Agent, actor: User | None, changes: dict[str, Any], expected_version: int | None) -> Agent:
+    """Apply changes to the draft. A real change makes a new version; none leaves everything as it is.
+
+    Raises VersionConflict when `expected_version` is given and is no longer the draft's number.
+    """
+    agent = _lock(agent)
+    draft = _draft_of(agent)
+    if expected_version is not None and expected_version != draft.number:
+        raise VersionConflict(
+            f"Version {draft.number} was saved meanwhile; your change was based on {expected_version}."
+        )
+    current = AgentConfig.from_json(draft.config)
+    changed = AgentConfig.from_json({**current.as_json(), **changes})
+    if changed != current:
+        _add_version(agent, changed, actor)
+        forget_keys()
+    return agent
+
+
+@transaction.atomic
+def restore_version(*, agent: Agent, actor: User | None, number: int) -> Agent:
+    """Make an earlier version's configuration the draft again, as a new version."""
+    agent = _lock(agent)
+    earlier = AgentVersion.objects.for_workspace(agent.workspace_id).get_or_404(agent=agent, number=number)
+    if earlier.config != _draft_of(agent).config:
+        _add_version(agent, AgentConfig.from_json(earlier.config), actor)
+        forget_keys()
+    return agent
+
+
+@transaction.atomic
+def deploy_agent(*, agent: Agent) -> Agent:
+    """Put the draft live: from now on the API answers with this version."""
+    agent = _lock(agent)
+    agent.live_version = agent.draft_version
+    agent.status = AgentStatus.DEPLOYED
+    agent.save(update_fields=["live_version", "status", "updated_at"])
+    transaction.on_commit(forget_keys)
+    return agent
+
+
+@transaction.atomic
+def delete_agent(*, agent: Agent) -> None:
+    """Delete the agent with all that hangs on it; receivers clean up what is outside the database."""
+    agent_deleting.send(sender=Agent, agent=agent)
+    agent.delete()
+    transaction.on_commit(forget_keys)
+
+
+@transaction.atomic
+def create_api_key(*, agent: Agent, actor: User | None, name: str) -> tuple[ApiKey, str]:
+    """A new key and its plain text, which is nowhere stored: show it once."""
+    token = make_token(KEY_PREFIX)
+    key = ApiKey.objects.create(
+        agent=agent, name=name, prefix=token[:_PREFIX_LENGTH], digest=token_digest(token), created_by=actor
+    )
+    return key, token
+
+
+@transaction.atomic
+def revoke_api_key(*, key: ApiKey) -> None:
+    """End a key. It stops working here at once, in other processes within `keys.CACHE_SECONDS`."""
+    key.revoked_at = timezone.now()
+    key.save(update_fields=["revoked_at", "updated_at"])
+    transaction.on_commit(forget_keys)
+
+
+def record_key_use(*, key_ids: set[UUID], at: datetime) -> None:
+    """Remember when these keys were last used."""
+    ApiKey.objects.filter(pk__in=key_ids).update(last_used_at=at)
+
+
+def _lock(agent: Agent) -> Agent:
+    return Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
+
+
+def _draft_of(agent: Agent) -> AgentVersion:
+    if agent.draft_version is None:
+        raise IntegrityError(f"agent {agent.pk} has no draft version")
+    return agent.draft_version
+
+
+def _add_version(agent: Agent, config: AgentConfig, actor: User | None) -> None:
+    last = agent.versions.order_by("-number").values_list("number", flat=True).first() or 0
+    agent.draft_version = AgentVersion.objects.create(
+        agent=agent, number=last + 1, config=config.as_json(), created_by=actor
+    )
+    if agent.status == AgentStatus.DRAFT and last:
+        agent.status = AgentStatus.ACTIVE
+    agent.save(update_fields=["draft_version", "status", "updated_at"])
+
+
+def _make_slug(name: str, agent_id: UUID) -> str:
+    # The id's random tail keeps slugs unique between workspaces without a look-up.
+    base = slugify(name)[:_SLUG_LENGTH] or "agent"
+    return f"{base}-{agent_id.hex[-8:]}"

@@ -1,0 +1,44 @@
+// The deployment: what is live, what the draft is ahead by, and the buttons that put it live.
+
+import { api } from "../lib/api.js";
+import { toast } from "../lib/toast.js";
+
+export function setUpDeploy(store, autosave, t) {
+  const buttons = [...document.querySelectorAll("button[data-deploy]")];
+  const title = document.querySelector("#deploy-status [data-deploy-title]");
+  const text = document.querySelector("#deploy-status [data-deploy-text]");
+  const badge = document.getElementById("live-badge");
+
+  const deploy = async () => {
+    setBusy(true);
+    try {
+      await autosave.flush();
+      const agent = await api.post(`/api/agents/${store.agent.id}/deploy`);
+      store.markSaved(agent);
+      toast(t("deployed", { number: agent.live_version }));
+    } catch (error) {
+      toast(error.message, { kind: "bad" });
+    } finally {
+      setBusy(false);
+      show(store.agent);
+    }
+  };
+  const setBusy = (busy) => {
+    for (const button of buttons) button.toggleAttribute("disabled", busy);
+    for (const button of buttons) button.setAttribute("aria-busy", String(busy));
+  };
+  const show = ({ version: draft, live_version: live }) => {
+    const isCurrent = live === draft && !autosave.isDirty;
+    title.textContent = live ? t("deployTitle", { number: live }) : t("deployNone");
+    text.textContent = live ? (isCurrent ? t("deploySame") : t("deployBehind", { draft, live })) : t("deployNever");
+    badge.textContent = live ? t("live", { number: live }) : t("draft");
+    badge.classList.toggle("badge--ok", Boolean(live));
+    for (const button of buttons) {
+      button.querySelector("span").textContent = live && !isCurrent ? t("deployAgain", { number: draft }) : t("deploy");
+      button.disabled = isCurrent;
+      button.classList.toggle("btn--primary", !isCurrent);
+    }
+  };
+  for (const button of buttons) button.addEventListener("click", deploy);
+  store.subscribe(show);
+}

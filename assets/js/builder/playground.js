@@ -1,0 +1,143 @@
+// The playground beside the form: the chat on the draft, its width, hiding it, and the values of {{variables}}.
+
+import { mountChat } from "../chat/index.js";
+import { api } from "../lib/api.js";
+import { h } from "../lib/dom.js";
+import { drawnLook } from "./appearance.js";
+import { findVariables } from "./instructions.js";
+
+const WIDTH = { least: 320, most: 720, usual: 420, step: 24 };
+
+export function setUpPlayground(store, autosave, t) {
+  const values = setUpVariables(store, t);
+  const asChatAgent = (agent) => ({
+    id: agent.id,
+    ...drawnLook(agent),
+    welcome_message: agent.config.welcome_message,
+    suggested_questions: agent.config.suggested_questions,
+  });
+  const chat = mountChat(document.getElementById("chat"), {
+    agent: asChatAgent(store.agent),
+    isDemo: false,
+    modelsUrl: "/settings/models",
+    storage: `gilo-conversation-${store.agent.id}`,
+    beforeSend: () => autosave.flush(),
+    variables: values,
+    loadPassage: (citation) => findPassage(store.agent.id, citation),
+  });
+  store.subscribe((agent) => {
+    chat.update(asChatAgent(agent));
+    document.getElementById("draft-badge").textContent = t("draftVersion", { number: agent.version });
+  });
+  document.getElementById("new-conversation").addEventListener("click", () => chat.startNew());
+  document.getElementById("show-history").addEventListener("click", () => chat.showHistory());
+  setUpWidth();
+  setUpHiding();
+  return chat;
+}
+
+/** The whole text of the chunk that a citation shows the beginning of; null when the document has changed since. */
+async function findPassage(agentId, { document_id: documentId, chunk_id: chunkId, snippet }) {
+  let cursor = "";
+  do {
+    const page = await api.get(
+      `/api/agents/${agentId}/knowledge/${documentId}/chunks?limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
+    );
+    const chunk = page.data.find((item) => (chunkId ? item.id === chunkId : item.content.startsWith(snippet)));
+    if (chunk) return chunk.content;
+    cursor = page.next;
+  } while (cursor);
+  return null;
+}
+
+function setUpVariables(store, t) {
+  const box = document.getElementById("variables");
+  const place = box.querySelector("[data-values]");
+  const inputs = new Map();
+  let shown = "";
+  store.subscribe((agent) => {
+    const names = findVariables(agent.config.instructions);
+    if (names.join() === shown) return;
+    shown = names.join();
+    for (const name of names) if (!inputs.has(name)) inputs.set(name, makeInput(name, t));
+    place.replaceChildren(
+      ...names.map((name) => h("label", { class: "playground__value" }, h("code", {}, name), inputs.get(name))),
+    );
+    box.querySelector("[data-count]").textContent = String(names.length);
+    box.hidden = names.length === 0;
+  });
+  return () =>
+    Object.fromEntries(
+      findVariables(store.config.instructions)
+        .map((name) => [name, inputs.get(name).value])
+        .filter(([, value]) => value),
+    );
+}
+
+const makeInput = (name, t) =>
+  h("input", { class: "input", maxlength: "1000", autocomplete: "off", "aria-label": t("variable", { name }) });
+
+function setUpWidth() {
+  const builder = document.getElementById("builder");
+  const handle = document.getElementById("playground-handle");
+  const set = (width) => {
+    const value = Math.round(Math.min(WIDTH.most, Math.max(WIDTH.least, width)));
+    builder.style.setProperty("--playground-width", `${value}px`);
+    handle.setAttribute("aria-valuenow", String(value));
+    localStorage.setItem("gilo-playground-width", String(value));
+  };
+  const current = () => Number(handle.getAttribute("aria-valuenow"));
+  const fromPointer = (event) => set(builder.getBoundingClientRect().right - event.clientX);
+  set(Number(localStorage.getItem("gilo-playground-width")) || WIDTH.usual);
+  handle.addEventListener("pointerdown", (event) => {
+    handle.setPointerCapture(event.pointerId);
+    builder.dataset.resizing = "";
+    handle.addEventListener("pointermove", fromPointer);
+  });
+  handle.addEventListener("lostpointercapture", () => {
+    delete builder.dataset.resizing;
+    handle.removeEventListener("pointermove", fromPointer);
+  });
+  handle.addEventListener("dblclick", () => set(WIDTH.usual));
+  handle.addEventListener("keydown", (event) => {
+    const steps = {
+      ArrowLeft: WIDTH.step,
+      ArrowRight: -WIDTH.step,
+      Home: WIDTH.least - current(),
+      End: WIDTH.most - current(),
+    };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    set(current() + steps[event.key]);
+  });
+}
+
+function setUpHiding() {
+  const builder = document.getElementById("builder");
+  const show = document.getElementById("show-playground");
+  const hide = document.getElementById("hide-playground");
+  const set = (isHidden) => {
+    builder.toggleAttribute("data-playground-hidden", isHidden);
+    show.hidden = !isHidden;
+    localStorage.setItem("gilo-playground-hidden", isHidden ? "1" : "");
+  };
+  hide.addEventListener("click", () => {
+    set(true);
+    show.focus();
+  });
+  show.addEventListener("click", () => {
+    set(false);
+    hide.focus();
+  });
+  set(localStorage.getItem("gilo-playground-hidden") === "1");
+  for (const button of document.querySelectorAll(".builder__screens button")) {
+    button.addEventListener("click", () => showScreen(builder, button.dataset.screen));
+  }
+}
+
+function showScreen(builder, screen) {
+  builder.dataset.screen = screen;
+  for (const button of document.querySelectorAll(".builder__screens button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.screen === screen));
+  }
+}

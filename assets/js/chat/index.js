@@ -1,0 +1,286 @@
+// The chat, for the playground, the store, the hosted page and the widget: `mountChat(element, options)`.
+
+import { paintAvatar } from "./avatar.js";
+import { ChatClient } from "./client.js";
+import { Composer } from "./composer.js";
+import { readStrings } from "./dom.js";
+import { History } from "./history.js";
+import { Answer, explainError, Question } from "./message.js";
+import { SourceSheet } from "./sources.js";
+import { ChatView } from "./view.js";
+
+/**
+ * Mount a chat in `element`.
+ * options: agent {id, name, appearance, welcome_message, suggested_questions}, isDemo, modelsUrl, storage (a key for
+ * remembering the open conversation), beforeSend (awaited before each question), variables (() => object),
+ * loadPassage(citation) (the whole text behind a citation), onConversation(id).
+ */
+export function mountChat(element, options) {
+  return new Chat(element, options);
+}
+
+class Chat {
+  constructor(element, options) {
+    this.options = options;
+    this.agent = options.agent;
+    this.t = readStrings("chat-strings");
+    this.client = new ChatClient(this.agent.id, options.apiKey);
+    this.channel = "BroadcastChannel" in window ? new BroadcastChannel(`gilo-chat-${this.agent.id}`) : null;
+    this.channel?.addEventListener("message", (event) => this.#hear(event.data));
+    this.turns = []; // {question, answer}
+    this.composer = new Composer(this.t, { send: (text, isEdit) => this.#send(text, isEdit), stop: () => this.stop() });
+    this.sources = new SourceSheet(this.t, options.loadPassage);
+    this.history = new History(this.client, this.t, {
+      open: (id) => this.open(id),
+      startNew: () => this.startNew(),
+      onClose: () => this.composer.focus(),
+      onDelete: (id) => id === this.conversationId && this.startNew(),
+    });
+    this.view = new ChatView(element, this, (question) => this.#send(question, false));
+    this.update(this.agent);
+    this.setDemo(Boolean(options.isDemo));
+    this.#restore();
+  }
+
+  /** Show the agent as it is now: name, colours, welcome, suggestions. */
+  update(agent) {
+    this.agent = agent;
+    this.composer.setPlaceholder(this.t("placeholder", { name: agent.name }));
+    for (const { answer } of this.turns) if (answer) paintAvatar(answer.avatar, agent);
+    this.view.showAgent(agent);
+  }
+
+  /** Say above the chat that the demo model answers, or stop saying it. */
+  setDemo(isDemo) {
+    this.view.demo.hidden = !isDemo;
+  }
+
+  startNew() {
+    this.#leave();
+    this.#remember(null);
+    this.view.clear();
+    this.composer.edit(null);
+    this.composer.focus();
+  }
+
+  /** Open a past conversation; an answer that is still being made goes on. */
+  async open(conversationId) {
+    this.#leave();
+    this.view.setLoading(true);
+    try {
+      const messages = await this.#readAll(conversationId);
+      this.#remember(conversationId);
+      this.view.clear();
+      this.#showMessages(messages);
+    } catch (error) {
+      if (error.status === 404) this.#remember(null);
+      this.view.clear();
+      this.view.showFailure(error.message || this.t("offline"), () => this.open(conversationId));
+    } finally {
+      this.view.setLoading(false);
+    }
+  }
+
+  showHistory() {
+    return this.history.isOpen ? this.history.close() : this.history.show(this.conversationId);
+  }
+
+  async stop() {
+    this.isStopping = true;
+    const { runId } = this.live ?? {};
+    if (runId) await this.client.stop(runId).catch(() => this.live?.abort.abort());
+  }
+
+  #leave() {
+    this.live?.abort.abort(); // stop following; the server goes on
+    this.live = null;
+    this.turns = [];
+    this.composer.setBusy(false);
+    this.view.setBusy(false);
+  }
+
+  #remember(conversationId) {
+    this.conversationId = conversationId;
+    this.options.onConversation?.(conversationId);
+    const { storage } = this.options;
+    if (!storage) return;
+    if (conversationId) sessionStorage.setItem(storage, conversationId);
+    else sessionStorage.removeItem(storage);
+  }
+
+  #restore() {
+    const id = this.options.storage && sessionStorage.getItem(this.options.storage);
+    if (id) this.open(id);
+  }
+
+  async #readAll(conversationId) {
+    const messages = [];
+    let cursor = null;
+    do {
+      const page = await this.client.listMessages(conversationId, cursor);
+      messages.push(...page.data);
+      cursor = page.next;
+    } while (cursor);
+    return messages;
+  }
+
+  #showMessages(messages) {
+    for (const message of messages) {
+      if (message.role === "user") this.#addTurn(message);
+      else this.#showAnswer(message);
+    }
+    this.#markLast();
+    this.view.scrollToNewest();
+  }
+
+  #showAnswer(message) {
+    const turn = this.turns.at(-1) ?? this.#addTurn({ content: "" });
+    const answer = this.#addAnswer(turn);
+    answer.messageId = message.id;
+    answer.feedback = message.feedback;
+    answer.setCitations(message.citations);
+    if (message.status === "streaming" && message.run) {
+      answer.set(message.content);
+      this.#follow(answer, message.run.id);
+    } else {
+      answer.finish(message.status, { content: message.content, run: message.run });
+    }
+  }
+
+  #addTurn(message) {
+    const question = new Question(message.content, this.t, { onEdit: (chosen) => this.composer.edit(chosen.content) });
+    const turn = { question, answer: null };
+    this.turns.push(turn);
+    this.view.addMessage(question.element);
+    return turn;
+  }
+
+  #addAnswer(turn) {
+    turn.answer = new Answer(this.agent, this.t, {
+      onCite: (citation, all) => this.sources.show(citation, all),
+      onRate: this.options.apiKey ? null : (answer, value) => this.#rate(answer, value),
+      onRegenerate: () => this.#askAgain(turn.question.content),
+      onRetry: () => this.#askAgain(turn.question.content),
+      onPaint: () => this.view.keepAtNewest(),
+    });
+    this.view.addMessage(turn.answer.element);
+    return turn.answer;
+  }
+
+  #markLast() {
+    this.turns.forEach(({ question, answer }, index) => {
+      const isLast = index === this.turns.length - 1;
+      question.setLast(isLast);
+      answer?.setLast(isLast);
+    });
+  }
+
+  async #send(text, isEdit) {
+    if (this.live) return;
+    if (isEdit) return this.#askAgain(text);
+    await this.#ask(text, false);
+  }
+
+  /** Put the last question again, as it was or changed: the new turn takes the place of the last one. */
+  async #askAgain(text) {
+    if (this.live) return;
+    const last = this.turns.pop();
+    last?.question.element.remove();
+    last?.answer?.element.remove();
+    await this.#ask(text, Boolean(last) && Boolean(this.conversationId));
+  }
+
+  async #ask(text, regenerate) {
+    const turn = this.#addTurn({ content: text });
+    const answer = this.#addAnswer(turn);
+    this.#markLast();
+    this.view.scrollToNewest();
+    const payload = { message: text, stream: true };
+    if (this.conversationId) payload.conversation_id = this.conversationId;
+    if (regenerate) payload.regenerate = true;
+    await this.#run(turn, async (signal) => {
+      await this.options.beforeSend?.();
+      const variables = this.options.variables?.() ?? {};
+      if (Object.keys(variables).length > 0) payload.variables = variables;
+      return this.client.ask(payload, signal);
+    });
+  }
+
+  #follow(answer, runId) {
+    const turn = this.turns.find((item) => item.answer === answer);
+    return this.#run(turn, async (signal) => this.client.follow(runId, "", signal), runId);
+  }
+
+  /** Show a run's events to its end. `replayed` gathers the text, so that a replay never shortens what is shown. */
+  async #run(turn, open, runId = null) {
+    const abort = new AbortController();
+    const live = { abort, runId, replayed: "" };
+    this.live = live;
+    this.isStopping = false;
+    turn.answer.start();
+    this.composer.setBusy(true);
+    this.view.setBusy(true);
+    try {
+      for await (const event of await open(abort.signal)) this.#receive(turn, event, live);
+    } catch (error) {
+      if (!abort.signal.aborted)
+        turn.answer.finish("failed", { error: error.message ? error : { message: this.t("offline") } });
+    }
+    if (this.live !== live) return;
+    this.live = null;
+    this.composer.setBusy(false);
+    this.view.setBusy(false);
+    this.#markLast();
+  }
+
+  #receive(turn, { event, data }, live) {
+    const { answer } = turn;
+    if (event === "reconnecting") return answer.setReconnecting(true);
+    answer.setReconnecting(false);
+    if (event === "run.started") this.#onStarted(turn, data, live);
+    else if (event === "citations") answer.setCitations(Array.isArray(data) ? data : data.citations);
+    else if (event === "delta") this.#onText(answer, typeof data === "string" ? data : data.text, live);
+    else if (event === "run.finished") this.#onFinished(answer, data);
+    else if (event === "error") this.#onError(answer, data.error ?? data);
+  }
+
+  #onStarted(turn, data, live) {
+    live.runId = data.run_id;
+    turn.answer.messageId = data.message_id;
+    if (this.conversationId !== data.conversation_id) this.#remember(data.conversation_id);
+    this.channel?.postMessage({ type: "started", conversationId: data.conversation_id, runId: data.run_id });
+    if (this.isStopping) this.stop();
+  }
+
+  #onText(answer, text, live) {
+    live.replayed += text;
+    if (live.replayed.length >= answer.text.length) answer.set(live.replayed);
+  }
+
+  #onFinished(answer, data) {
+    const status = data.status ?? (data.finish_reason === "cancelled" ? "cancelled" : "complete");
+    const run = { ...data.usage, ttft_ms: data.ttft_ms, latency_ms: data.latency_ms };
+    answer.finish(status, { content: data.content ?? answer.text, run });
+    this.view.announce(
+      status === "complete"
+        ? this.t("answered", { text: answer.prose.textContent.slice(0, 600) })
+        : this.t("cancelled"),
+    );
+  }
+
+  #onError(answer, error) {
+    answer.finish(answer.text ? "partial" : "failed", { error });
+    this.view.announce(explainError(error, this.t));
+  }
+
+  async #rate(answer, value) {
+    const before = answer.feedback;
+    answer.showFeedback(value);
+    await this.client.rate(answer.messageId, value).catch(() => answer.showFeedback(before));
+  }
+
+  #hear(message) {
+    const isOurs = message.type === "started" && message.conversationId === this.conversationId;
+    if (isOurs && this.live?.runId !== message.runId) this.open(this.conversationId);
+  }
+}

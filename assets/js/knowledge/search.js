@@ -1,0 +1,58 @@
+// The search test: which passages a question finds, and how well.
+
+import { formatNumber, plural } from "../chat/format.js";
+import { api } from "../lib/api.js";
+import { h, icon } from "../lib/dom.js";
+
+export function setUpSearch(root, path, t) {
+  const form = root.querySelector("[data-search]");
+  const results = root.querySelector("[data-results]");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const query = form.elements.query.value.trim();
+    if (!query) return;
+    const button = form.querySelector("[type=submit]");
+    button.setAttribute("aria-busy", "true");
+    try {
+      const { data } = await api.post(`${path}/search`, { query, limit: 5 });
+      results.replaceChildren(...makeResults(data, t));
+    } catch (error) {
+      results.replaceChildren(
+        h("div", { class: "notice notice--bad" }, icon("circle-alert"), h("div", {}, error.message)),
+      );
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  });
+}
+
+function makeResults(passages, t) {
+  if (passages.length === 0) return [h("p", { class: "knowledge__none", role: "status" }, t("noResults"))];
+  const best = Math.max(...passages.map((passage) => passage.score));
+  const found = h("p", { class: "sr-only", role: "status" }, plural(t, "results", passages.length));
+  return [found, h("ol", { class: "results" }, ...passages.map((passage) => makeResult(passage, best, t)))];
+}
+
+function makeResult(passage, best, t) {
+  const place = h(
+    "span",
+    { class: "result__place" },
+    h("bdi", {}, passage.filename),
+    passage.page ? h("span", {}, t("page", { page: passage.page })) : null,
+  );
+  const score = h("meter", {
+    class: "score-bar",
+    min: 0,
+    max: best || 1,
+    value: passage.score,
+    "aria-label": t("score"),
+  });
+  const number = h(
+    "span",
+    { class: "result__score num" },
+    formatNumber(passage.score, { maximumSignificantDigits: 3 }),
+  );
+  const text = h("p", { class: "result__text", dir: "auto" }, passage.content);
+  const more = h("details", { class: "result" }, h("summary", {}, place, score, number, text));
+  return h("li", {}, more);
+}

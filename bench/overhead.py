@@ -1,0 +1,207 @@
+"""What GiLo adds to a model call: requests per second beside a bare proxy, CPU per request, time to the first token.
+
+    python -m bench.overhead [--tools ../shared/bench] [--rounds 3] [--block 2] [--data-dir /tmp/gilo-bench]
+
+One web process, an API key checked on every call, knowledge off, everything durable: conversation, question and run
+before the model is called, answer and usage before the last event. The fake model, the load generator and the bare
+proxy are the ones in --tools. The database is prefilled and ANALYZEd first: an empty one measures plans made for empty
+tables. Everything shares this machine's cores: trust CPU per request and the paired ratio, not requests per second.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.serving import ROOT, free_port, fsync_milliseconds, process, web_command
+
+CONVERSATIONS = 20_000
+TOOLS = ("fake_llm.py", "load.py", "limit_proxy.py")
+CLOCK = os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tools", type=Path, default=ROOT.parent / "shared" / "bench")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--block", type=float, default=2.0)
+    parser.add_argument("--data-dir", type=Path, default=Path("/tmp/gilo-bench"))
+    parser.add_argument("--streams", type=int, nargs="*", default=[1, 10, 50])
+    parser.add_argument("--no-slow", action="store_true", help="leave out the 1,000 slow streams")
+    options = parser.parse_args()
+    missing = [name for name in TOOLS if not (options.tools / name).exists()]
+    if missing:
+        sys.exit(f"Skipped: {options.tools} has no {', '.join(missing)}. Name their folder with --tools.")
+    run(options)
+
+
+def run(options: argparse.Namespace) -> None:
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    ports = {name: free_port() for name in ("model", "bare", "gilo")}
+    os.environ["GILO_DATA_DIR"] = str(options.data_dir)
+    agent_id, key, postgres_pid = prepare()
+    print(f"disk: {fsync_milliseconds(options.data_dir):.2f} ms for 8 kB and fdatasync (median of 200)")
+    model_env = {"FAKE_PORT": str(ports["model"])}
+    model = f"http://127.0.0.1:{ports['model']}"
+    gilo_env = {"OPENAI_BASE_URL": f"{model}/v1", "OPENAI_MODEL": "fake-model", "OPENAI_API_KEY": ""}
+    with (
+        process([sys.executable, str(options.tools / "fake_llm.py")], f"{model}/healthz", model_env),
+        process(
+            bare_command(options.tools, ports["bare"]), f"http://127.0.0.1:{ports['bare']}/", {"UPSTREAM": model}
+        ) as bare_pid,
+        process(web_command(ports["gilo"]), f"http://127.0.0.1:{ports['gilo']}/api/health", gilo_env) as web_pid,
+    ):
+        targets = write_targets(options.data_dir, ports, (agent_id, key), {"gilo": web_pid, "bare": bare_pid})
+        count_round_trips(ports["gilo"], agent_id, key)
+        for streams in options.streams:
+            compare(options, targets, streams, postgres_pid)
+        if not options.no_slow:
+            slow_streams(options, targets)
+    print(f"load average of the last minute at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+def bare_command(tools: Path, port: int) -> list[str]:
+    flags = "--loop uvloop --http httptools --no-access-log --log-level warning --timeout-keep-alive 75"
+    app = ["--app-dir", str(tools), "limit_proxy:app", "--port", str(port)]
+    return [sys.executable, "-m", "uvicorn", *app, *flags.split()]
+
+
+def prepare() -> tuple[str, str, int]:
+    """Database, agent, key, 20,000 conversations. Gives agent id, key, and the database server's process id."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gilo.settings")
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    from accounts.models import Workspace
+    from agents import services
+    from agents.config import AgentConfig
+    from bench.prefill import prefill
+    from core.embedded_postgres import EmbeddedPostgres
+    from gilo.prepare import prepare_database
+
+    postgres = EmbeddedPostgres(settings.EMBEDDED_DATABASE_DIR)
+    postgres.start()
+    prepare_database()
+    workspace, _ = Workspace.objects.get_or_create(name="Benchmark")
+    agent = services.create_agent(
+        workspace_id=workspace.pk, actor=None, name="Benchmark", config=AgentConfig(knowledge_enabled=False)
+    )
+    _, key = services.create_api_key(agent=agent, actor=None, name="benchmark")
+    print(f"database: {prefill(agent, CONVERSATIONS):,} conversations, analysed")
+    return str(agent.pk), key, postgres.pid or 0
+
+
+def write_targets(folder: Path, ports: dict[str, int], caller: tuple[str, str], pids: dict[str, int]) -> Path:
+    agent_id, key = caller
+    ask = {"model": "fake-model", "stream": True, "messages": [{"role": "user", "content": "Hello, how are you?"}]}
+    slow = {"headers": {"Authorization": f"Bearer {key}"}, "pid": pids["gilo"]}
+    chat = f"http://127.0.0.1:{ports['gilo']}/api/v1/agents/{agent_id}/chat"
+    targets = {
+        "gilo": {"url": chat, "body": {"message": "Hello, how are you? {{n}}"}, **slow},
+        "slow": {"url": chat, "body": {"message": "Hello FAKE:chunks=20,delay=50"}, **slow},
+        "bare": {"url": f"http://127.0.0.1:{ports['bare']}/v1/chat/completions", "body": ask, "pid": pids["bare"]},
+    }
+    path = folder / "targets.json"
+    path.write_text(json.dumps(targets))
+    return path
+
+
+def compare(options: argparse.Namespace, targets: Path, streams: int, postgres_pid: int) -> None:
+    """Paired blocks against the bare proxy; PostgreSQL's CPU from /proc over the whole comparison."""
+    before = cpu_seconds(postgres_pid)
+    arguments = ["ab", str(targets), "gilo", "bare", "-c", str(streams), "--block", str(options.block)]
+    output = load(options.tools, [*arguments, "--rounds", str(options.rounds)])
+    requests = int(output.split(" done ")[1].split()[0])
+    postgres = (cpu_seconds(postgres_pid) - before) * 1000 / requests
+    print(f"\n{streams} streams (PostgreSQL {postgres:.2f} ms CPU a request)\n{output}")
+
+
+def slow_streams(options: argparse.Namespace, targets: Path) -> None:
+    """1,000 streams of 20 pieces, 50 ms apart, started over one second."""
+    print("\n1,000 slow streams (20 x 50 ms, started over 1 s, 3,000 requests)")
+    print(load(options.tools, ["run", str(targets), "slow", "-c", "1000", "-n", "3000", "-d", "30", "--ramp", "1"]))
+
+
+def load(tools: Path, arguments: list[str]) -> str:
+    command = [sys.executable, str(tools / "load.py"), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def count_round_trips(port: int, agent_id: str, key: str) -> None:
+    """PostgreSQL's own log of 100 turns in a row: what it executed for each, with look-ups and upkeep beside it."""
+    from core.embedded_postgres import EmbeddedPostgres
+
+    log = Path(EmbeddedPostgres(Path(os.environ["GILO_DATA_DIR"]) / "postgres").data_dir.parent / "postgres.log")
+    first = ask_once(port, agent_id, key, None)
+    for name, conversation_id in (("new conversation", None), ("next turn", first)):
+        with logged_statements():
+            before = log.stat().st_size
+            for _ in range(100):
+                ask_once(port, agent_id, key, conversation_id)
+            text = log.read_bytes()[before:].decode(errors="replace")
+        writes, reads = text.count("WITH begun AS"), text.count("LEFT JOIN LATERAL")
+        every = len(re.findall(r"LOG: +(?:execute|statement)", text))
+        print(
+            f"SQL a turn, {name}: {writes / 100:.2f} writes, {reads / 100:.2f} reads of history; "
+            f"{every / 100:.2f} statements of all kinds (connection checks, cached look-ups, upkeep)"
+        )
+
+
+@contextlib.contextmanager
+def logged_statements() -> Iterator[None]:
+    set_server("ALTER SYSTEM SET log_statement = 'all'")
+    try:
+        yield
+    finally:
+        set_server("ALTER SYSTEM RESET log_statement")
+
+
+def set_server(statement: str) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        cursor.execute("SELECT pg_reload_conf()")
+    connection.close()
+    time.sleep(0.5)  # the server's processes read the configuration on their own time
+
+
+def ask_once(port: int, agent_id: str, key: str, conversation_id: str | None) -> str:
+    """One turn without streaming; gives the conversation's id."""
+    body: dict[str, Any] = {"message": "Hello", "stream": False}
+    if conversation_id:
+        body["conversation_id"] = conversation_id
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/agents/{agent_id}/chat",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return str(json.load(response)["conversation_id"])
+
+
+def cpu_seconds(root: int) -> float:
+    """CPU of a process and its children."""
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(path.parent.name) == root or int(fields[1]) == root:
+            total += int(fields[11]) + int(fields[12])
+    return total / CLOCK
+
+
+if __name__ == "__main__":
+    main()

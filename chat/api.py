@@ -1,0 +1,133 @@
+"""The dashboard's reads and small writes: conversations of an agent, their messages, feedback."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.workspace_api import WorkspaceView
+from agents.selectors import get_agent
+from chat import selectors, services
+from chat.models import Channel, Conversation, Message, MessageRole, MessageStatus, Run
+from core.api import ErrorSerializer, Page, StrictSerializer
+from core.errors import ValidationFailed
+
+
+class ConversationPage(Page):
+    """Last active first."""
+
+    ordering = "-last_message_at"
+
+
+class MessagePage(Page):
+    """In the order in which they were written."""
+
+    ordering = "id"
+
+
+class ConversationOutput(serializers.ModelSerializer[Conversation]):
+    """A conversation in a list."""
+
+    channel = serializers.ChoiceField(choices=Channel.choices)
+
+    class Meta:
+        model = Conversation
+        fields = ("id", "title", "channel", "end_user", "created_at", "last_message_at")
+
+
+class RunOutput(serializers.ModelSerializer[Run]):
+    """How an answer was made: model, tokens, list price in US dollars, milliseconds, and what went wrong."""
+
+    status = serializers.ChoiceField(choices=MessageStatus.choices)
+    cost_usd = serializers.FloatField()
+    error = serializers.JSONField(allow_null=True)
+
+    class Meta:
+        model = Run
+        fields = (
+            "id", "status", "model", "input_tokens", "output_tokens", "cost_usd", "ttft_ms", "latency_ms", "error",
+        )  # fmt: skip
+
+
+class MessageOutput(serializers.ModelSerializer[Message]):
+    """A message; an answer has its run. `feedback` is 1, -1 or null."""
+
+    role = serializers.ChoiceField(choices=MessageRole.choices)
+    status = serializers.ChoiceField(choices=MessageStatus.choices)
+    citations = serializers.ListField(child=serializers.DictField())
+    run = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Message
+        fields = ("id", "role", "content", "status", "citations", "feedback", "created_at", "run")
+
+    @extend_schema_field(RunOutput(allow_null=True))
+    def get_run(self, message: Message) -> dict[str, Any] | None:
+        runs = list(message.runs.all())
+        return dict(RunOutput(runs[0]).data) if runs else None
+
+
+class FeedbackInput(StrictSerializer):
+    value = serializers.ChoiceField(choices=[1, -1, 0], help_text="1 is thumbs up, -1 thumbs down, 0 takes it back.")
+
+
+class ChatView(WorkspaceView):
+    """Common ground of the views on conversations."""
+
+    serializer_class: Any = ConversationOutput
+
+
+class ConversationList(ChatView):
+    policy = {"GET": "conversation.view"}
+    pagination_class = ConversationPage
+
+    @extend_schema(
+        parameters=[OpenApiParameter("channel", enum=Channel.values, description="Only of this channel.")],
+        responses={200: ConversationOutput(many=True), 404: ErrorSerializer},
+    )
+    def get(self, request: Request, agent_id: UUID) -> Response:
+        """The agent's conversations, last active first: those by API, and your own in the playground."""
+        agent = get_agent(self.principal.workspace_id, agent_id)
+        channel = request.query_params.get("channel", "")
+        if channel and channel not in Channel.values:
+            raise ValidationFailed("There is no such channel.", param="channel")
+        return self.answer_page(selectors.list_conversations(self.principal, agent.pk, channel), ConversationOutput)
+
+
+class ConversationDetail(ChatView):
+    policy = {"DELETE": "agent.chat"}
+
+    @extend_schema(responses={204: None, 404: ErrorSerializer})
+    def delete(self, request: Request, conversation_id: UUID) -> Response:
+        """Delete a conversation with all its messages. This cannot be undone."""
+        services.delete_conversation(principal=self.principal, conversation_id=conversation_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class MessageList(ChatView):
+    policy = {"GET": "conversation.view"}
+    serializer_class = MessageOutput
+    pagination_class = MessagePage
+
+    @extend_schema(responses={200: MessageOutput(many=True), 404: ErrorSerializer})
+    def get(self, request: Request, conversation_id: UUID) -> Response:
+        """The conversation's messages, oldest first. Answers that were regenerated since are left out."""
+        conversation = selectors.get_conversation(self.principal, conversation_id)
+        return self.answer_page(selectors.list_messages(conversation), MessageOutput)
+
+
+class MessageFeedback(ChatView):
+    policy = {"POST": "agent.chat"}
+    serializer_class = FeedbackInput
+
+    @extend_schema(request=FeedbackInput, responses={200: MessageOutput, 404: ErrorSerializer, 422: ErrorSerializer})
+    def post(self, request: Request, message_id: UUID) -> Response:
+        """Thumbs up or down on an answer."""
+        given = FeedbackInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        value = given.validated_data["value"]
+        message = services.give_feedback(principal=self.principal, message_id=message_id, value=value)
+        return Response(MessageOutput(message).data)

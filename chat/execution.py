@@ -1,0 +1,281 @@
+"""The one bridge between the doors and the loop: load, begin, answer, publish, finish.
+
+A run is not a request. `start_run` returns as soon as the question and the run are durable; the answer goes on being
+made in a task of this process whatever happens to the client. Every door follows the run that it gets back.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from accounts.permissions import Principal
+from agents.keys import ChatAgent
+from chat.errors import ConversationBusy
+from chat.runtime.context import build_messages, describe_citations
+from chat.runtime.events import CITATIONS, ERROR, RUN_FINISHED, RUN_STARTED
+from chat.runtime.loop import stream_answer
+from chat.runtime.outcome import Interrupted, Outcome, outcome_of_error, used_citations
+from chat.selectors import StoredMessage, as_prompt, describe_start, describe_usage, has_documents, load_history
+from chat.streams import LiveRun, live_runs
+from chat.writer import Writer
+from core.api import to_gilo_error
+from core.errors import GiloError, NotFound, Unavailable
+from core.ids import uuid7
+from knowledge.retrieval import search_passages
+from llm.catalog import cost_usd, count_tokens
+from llm.routing import resolve_endpoint, stream_chat
+from llm.types import ChatMessage, ChatRequest, Passage, Usage
+
+logger = logging.getLogger(__name__)
+TITLE_CHARACTERS = 120
+PASSAGES_PER_QUESTION = 5
+
+process_id: UUID = uuid7()  # this process's name in `Run.process`
+writer = Writer()
+_is_stopping = False
+_conversations_in_start: set[UUID] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question to an agent, and all that shapes its answer."""
+
+    principal: Principal
+    agent: ChatAgent
+    channel: str
+    message: str
+    conversation_id: UUID | None = None
+    regenerate: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+    end_user: str = ""
+    request_id: str = ""
+    received_at: float = field(default_factory=time.monotonic)
+    # the OpenAI-compatible door sends history and further instructions itself, and may lower the limits
+    history: Sequence[ChatMessage] = ()
+    extra_instructions: str = ""
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(slots=True)
+class _Beginning:
+    """What a turn adds to its conversation."""
+
+    question: str
+    history: Sequence[ChatMessage]
+    question_id: UUID | None = None  # of the stored question that is answered again
+    supersedes: list[UUID] = field(default_factory=list)
+
+
+async def start_run(turn: Turn) -> LiveRun:
+    """Store the question and the run, then start making the answer; returns the live run to follow.
+
+    Raises NotFound for a conversation that is not the principal's own, ConversationBusy, Unavailable.
+    """
+    if _is_stopping:
+        raise Unavailable()
+    with _alone_in_conversation(turn.conversation_id):
+        return await _begin_run(turn)
+
+
+@contextmanager
+def _alone_in_conversation(conversation_id: UUID | None) -> Iterator[None]:
+    """Until a turn's run is stored, nobody else sees it: a second turn of the conversation must not slip in."""
+    if conversation_id in _conversations_in_start:
+        raise ConversationBusy()
+    if conversation_id is None:
+        yield
+        return
+    _conversations_in_start.add(conversation_id)
+    try:
+        yield
+    finally:
+        _conversations_in_start.discard(conversation_id)
+
+
+async def _begin_run(turn: Turn) -> LiveRun:
+    beginning = await _read_conversation(turn)
+    question_id, answer_id = sorted((uuid7(), uuid7()))  # the messages' order is their ids' order
+    run = LiveRun(uuid7(), turn.conversation_id or uuid7(), answer_id, turn.principal, turn.received_at)
+    run.request_id = turn.request_id
+    await writer.begin(_begin_record(turn, beginning, run, beginning.question_id or question_id))
+    live_runs[run.run_id] = run
+    run.publish(RUN_STARTED, describe_start(run.run_id, run.conversation_id, run.answer_id))
+    run.task = asyncio.create_task(_make_answer(run, turn, beginning))
+    return run
+
+
+def refuse_runs() -> None:
+    """From now on new runs are refused with `Unavailable`: the process is stopping."""
+    global _is_stopping
+    _is_stopping = True
+
+
+def accept_runs() -> None:
+    global _is_stopping
+    _is_stopping = False
+
+
+async def _read_conversation(turn: Turn) -> _Beginning:
+    if turn.conversation_id is None:
+        return _Beginning(turn.message, turn.history)
+    stored = await load_history(turn.principal, turn.agent.agent_id, turn.conversation_id)
+    if any(message.status == "streaming" for message in stored):
+        raise ConversationBusy()
+    if turn.regenerate:
+        return _answer_again(turn, stored)
+    return _Beginning(turn.message, as_prompt(stored))
+
+
+def _answer_again(turn: Turn, stored: list[StoredMessage]) -> _Beginning:
+    """The last question once more, with new words if the turn has some: what it replaces is superseded."""
+    asked = max((index for index, message in enumerate(stored) if message.role == "user"), default=None)
+    if asked is None:
+        raise NotFound("There is no question in this conversation that could be answered again.")
+    history = as_prompt(stored[:asked])
+    if turn.message and turn.message != stored[asked].content:
+        return _Beginning(turn.message, history, None, [message.id for message in stored[asked:]])
+    replaced = [message.id for message in stored[asked + 1 :]]
+    return _Beginning(stored[asked].content, history, stored[asked].id, replaced)
+
+
+def _begin_record(turn: Turn, beginning: _Beginning, run: LiveRun, question_id: UUID) -> dict[str, Any]:
+    agent, principal = turn.agent, turn.principal
+    return {
+        "conversation": run.conversation_id,
+        "is_new": turn.conversation_id is None,
+        "workspace": agent.workspace_id,
+        "agent": agent.agent_id,
+        "channel": turn.channel,
+        "user": principal.user_id,
+        "api_key": principal.api_key_id,
+        "end_user": turn.end_user,
+        "title": " ".join(beginning.question[: 2 * TITLE_CHARACTERS].split())[:TITLE_CHARACTERS],
+        "at": datetime.now(UTC),
+        "question": question_id,
+        "asks": beginning.question_id is None,
+        "content": beginning.question,
+        "answer": run.answer_id,
+        "run": run.run_id,
+        "version": agent.version_id,
+        "process": process_id,
+        "supersedes": beginning.supersedes or None,
+    }
+
+
+async def _make_answer(run: LiveRun, turn: Turn, beginning: _Beginning) -> None:
+    run.is_generating = True
+    try:
+        outcome = run.stopping or await _generate(run, turn, beginning)
+    except asyncio.CancelledError:
+        outcome = run.stopping or outcome_of_error(Interrupted(), run.answer.text)
+    except Exception as error:  # noqa: BLE001 - any fault must end the run in words; to_gilo_error logs the unforeseen
+        outcome = outcome_of_error(to_gilo_error(error), run.answer.text)
+    run.is_generating = False
+    await _finish(run, turn, outcome)
+
+
+async def _generate(run: LiveRun, turn: Turn, beginning: _Beginning) -> Outcome:
+    config = turn.agent.config
+    passages = await _find_passages(run, turn, beginning.question) if config.knowledge_enabled else ()
+    endpoint = await resolve_endpoint(turn.agent.workspace_id, config.endpoint_id, config.model)
+    run.model = endpoint.model
+    instructions = f"{config.instructions}\n\n{turn.extra_instructions}".strip()
+    request = ChatRequest(
+        model=endpoint.model,
+        messages=build_messages(
+            instructions=instructions,
+            variables=turn.variables,
+            passages=passages,
+            history=beginning.history,
+            question=beginning.question,
+            count_tokens=count_tokens,
+        ),
+        temperature=config.temperature if turn.temperature is None else turn.temperature,
+        max_tokens=config.max_tokens if turn.max_tokens is None else min(turn.max_tokens, config.max_tokens),
+        passages=tuple(passages),
+        language=config.language,
+        question=beginning.question,
+    )
+    outcome = await stream_answer(stream_chat(endpoint, request), run.answer, run.publish_text)
+    if run.answer.usage is None:
+        run.answer.usage = _estimate_usage(request, run.answer.text)
+    return outcome
+
+
+async def _find_passages(run: LiveRun, turn: Turn, question: str) -> Sequence[Passage]:
+    """The passages for the question, told to the followers before the answer begins."""
+    if not await has_documents(turn.agent.agent_id):
+        return ()
+    passages = await search_passages(turn.agent.agent_id, question, PASSAGES_PER_QUESTION)
+    if passages:
+        run.citations = describe_citations(passages)
+        run.publish(CITATIONS, run.citations)
+    return passages
+
+
+def _estimate_usage(request: ChatRequest, text: str) -> Usage:
+    return Usage(sum(count_tokens(message.content) + 4 for message in request.messages), count_tokens(text))
+
+
+async def _finish(run: LiveRun, turn: Turn, outcome: Outcome) -> None:
+    """Make the end durable, then tell it."""
+    now = time.monotonic()
+    content = run.answer.text
+    usage = run.answer.usage or Usage(0, count_tokens(content) if content else 0)
+    cost = cost_usd(run.model, usage.input_tokens, usage.output_tokens)
+    latency_ms = round((now - run.received_at) * 1000)
+    ttft_ms = None if run.first_text_at is None else round((run.first_text_at - run.received_at) * 1000)
+    citations = used_citations(content, run.citations)
+    record = {
+        "run": run.run_id,
+        "answer": run.answer_id,
+        "status": outcome.status,
+        "content": content,
+        "citations": citations,
+        "trace": run.trace,
+        "model": run.model,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": str(cost),
+        "ttft_ms": ttft_ms,
+        "latency_ms": latency_ms,
+        "finish_reason": outcome.finish_reason,
+        "error": None if outcome.error is None else outcome.error.body(run.request_id)["error"],
+        "at": datetime.now(UTC),
+    }
+    try:
+        await writer.finish(record)
+    except GiloError as error:
+        outcome = replace(outcome, error=error)
+    _tell_end(run, outcome, record, usage, cost)
+
+
+def _tell_end(run: LiveRun, outcome: Outcome, record: dict[str, Any], usage: Usage, cost: Decimal) -> None:
+    live_runs.pop(run.run_id, None)
+    if outcome.error is not None:
+        run.failure = outcome.error
+        run.publish(ERROR, outcome.error.body(run.request_id))
+    else:
+        run.publish(
+            RUN_FINISHED,
+            {
+                "status": outcome.status,
+                "outcome": "answer",
+                "content": record["content"],
+                "citations": record["citations"],
+                "usage": describe_usage(usage.input_tokens, usage.output_tokens, cost),
+                "latency_ms": record["latency_ms"],
+                "ttft_ms": record["ttft_ms"],
+                "finish_reason": outcome.finish_reason,
+            },
+        )
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug("run %s %s in %s ms, %s", run.run_id, outcome.status, record["latency_ms"], usage)

@@ -1,0 +1,87 @@
+"""What of the chat lives as long as the web process."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import threading
+from types import FrameType
+
+from chat import upkeep
+from chat.execution import accept_runs, refuse_runs, writer
+from chat.runtime.outcome import Interrupted, outcome_of_error
+from chat.streams import live_runs
+from core.async_db import close_pool
+from llm.providers.session import close_sessions
+
+logger = logging.getLogger(__name__)
+SHUTDOWN_SECONDS = 6.0  # for live runs to end by themselves; the server cuts its connections after ten
+STOP_SECONDS = 2.0  # for the rest to be stored as partial and told
+
+_tasks: list[asyncio.Task[None]] = []
+_ending: list[asyncio.Task[None]] = []
+
+
+async def start() -> None:
+    """Start writer, flusher, sweeper and access checks on the running loop."""
+    accept_runs()
+    _ending.clear()
+    writer.start()
+    _tasks[:] = [asyncio.create_task(loop(), name=loop.__name__) for loop in upkeep.LOOPS]
+    _listen_for_the_end(asyncio.get_running_loop())
+    tune_garbage_collector()
+
+
+async def stop() -> None:
+    """End what lives, in order: runs, loops, writer, connections."""
+    await (_ending[0] if _ending else end_runs())
+    for task in _tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    await writer.stop()
+    await close_sessions()
+    await close_pool()
+
+
+async def end_runs() -> None:
+    """Refuse new runs, give the live ones a few seconds, end the rest as partial: their text is kept."""
+    refuse_runs()
+    await _wait_for_runs(SHUTDOWN_SECONDS)
+    for run in list(live_runs.values()):
+        run.stop(outcome_of_error(Interrupted(), run.answer.text))
+    await _wait_for_runs(STOP_SECONDS)
+
+
+def tune_garbage_collector() -> None:
+    """What was imported stays: never scan it again, and collect the rest less often than the default (measured)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+def _listen_for_the_end(loop: asyncio.AbstractEventLoop) -> None:
+    """End the runs at the signal itself: the server calls `stop` only when its connections are gone or cut."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # only the main thread hears signals; `stop` does it all
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous = signal.getsignal(number)
+
+        def hear(number: int, frame: FrameType | None, previous: object = previous) -> None:
+            loop.call_soon_threadsafe(_begin_ending)
+            if callable(previous):
+                previous(number, frame)
+
+        signal.signal(number, hear)
+
+
+def _begin_ending() -> None:
+    if not _ending:
+        _ending.append(asyncio.get_running_loop().create_task(end_runs()))
+
+
+async def _wait_for_runs(seconds: float) -> None:
+    tasks = [run.task for run in live_runs.values() if run.task]
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)

@@ -1,0 +1,33 @@
+"""Raw ASGI routes of the chat (SSE, OpenAI-compatible) and its WebSocket routes."""
+
+from typing import Any
+
+from django.urls import re_path
+from django.urls.resolvers import URLPattern
+
+from chat.transports import openai, sse, websocket
+
+_AGENT = r"(?P<agent_id>[^/]+)"
+_RUN = r"(?P<run_id>[^/]+)"
+
+
+def _route(pattern: str, endpoint: Any) -> URLPattern:
+    route: URLPattern = re_path(pattern, endpoint)  # typed for Django views; Channels calls it as an ASGI application
+    return route
+
+
+http_routes: list[URLPattern] = [
+    _route(rf"^api/v1/agents/{_AGENT}/chat$", sse.chat_key_endpoint),
+    _route(rf"^api/agents/{_AGENT}/chat$", sse.chat_member_endpoint),
+    _route(rf"^api/v1/runs/{_RUN}/events$", sse.events_key_endpoint),
+    _route(rf"^api/runs/{_RUN}/events$", sse.events_member_endpoint),
+    _route(rf"^api/v1/runs/{_RUN}/cancel$", sse.cancel_key_endpoint),
+    _route(rf"^api/runs/{_RUN}/cancel$", sse.cancel_member_endpoint),
+    _route(r"^api/v1/chat/completions$", openai.completions_endpoint),
+    _route(r"^api/v1/models$", openai.models_endpoint),
+    _route(r"^api/v1/models/(?P<model>[^/]+)$", openai.model_endpoint),
+]
+websocket_routes: list[URLPattern] = [
+    _route(rf"^ws/agents/{_AGENT}/chat$", websocket.chat_socket),
+    _route(r"", websocket.unknown_socket),
+]

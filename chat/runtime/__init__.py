@@ -1,0 +1,1 @@
+"""The run loop: pure asyncio and plain values, no Django, no database."""

@@ -1,0 +1,149 @@
+"""Raw ASGI over HTTP, as little as the hot path needs: bodies with limits, JSON answers, errors in the one shape.
+
+Django's handler costs more CPU than everything else in a chat turn together, so these endpoints stand beside it. They
+keep its promises: a declared policy, strict JSON, 404 for what is malformed, 405 with Allow, a request id everywhere.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from chat.errors import MethodNotAllowed
+from chat.runtime.events import Event, encode_group
+from chat.runtime.intake import MessageTooLong
+from core.api import parse_json, to_gilo_error
+from core.errors import GiloError, RequestTimeout
+from core.middleware import request_id_from
+from core.tenancy import parse_id
+
+logger = logging.getLogger(__name__)
+MAX_BODY_BYTES = 2 * 1024 * 1024
+BODY_SECONDS = 25.0
+_JSON = (b"content-type", b"application/json")
+_SAFE = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+Scope = Any
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Request:
+    """One HTTP request and its answer."""
+
+    __slots__ = ("_receive", "_send", "headers", "method", "request_id", "scope", "started")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = request_id_from(self.header(b"x-request-id"))
+        self.started = False
+        self._receive = receive
+        self._send = send
+
+    def header(self, name: bytes) -> str:
+        """A header's value, "" when it is absent; the name in lower case."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    def path_id(self, name: str) -> UUID:
+        """A UUID from the path; NotFound when it is malformed."""
+        return parse_id(self.scope["url_route"]["kwargs"][name])
+
+    async def read_json(self) -> Any:
+        """The body's JSON, strictly read. Raises MessageTooLong, RequestTimeout, BadRequest, ValidationFailed."""
+        return parse_json(await self._read_body())
+
+    async def respond_json(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
+        """Answer with one JSON value."""
+        body = orjson.dumps(value)
+        extra = [(name.lower().encode(), text.encode()) for name, text in (headers or {}).items()]
+        fixed = [_JSON, *_SAFE, (b"content-length", b"%d" % len(body)), self._id_header()]
+        self.started = True
+        await self._send({"type": "http.response.start", "status": int(status), "headers": [*fixed, *extra]})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def respond_error(self, error: GiloError) -> None:
+        await self.respond_json(error.status, error.body(self.request_id), error.headers)
+
+    async def respond_stream(
+        self, groups: AsyncIterator[list[Event]], encode: Callable[[list[Event]], bytes] = encode_group
+    ) -> None:
+        """Answer with server-sent events: each group leaves in one piece, at once."""
+        head = [*_STREAM, self._id_header()]
+        is_ended = False
+        async for group in groups:
+            if not self.started:
+                self.started = True
+                await self._send({"type": "http.response.start", "status": 200, "headers": head})
+            is_ended = bool(group) and group[-1].is_last
+            await self._send({"type": "http.response.body", "body": encode(group), "more_body": not is_ended})
+        if not is_ended:
+            await self._send({"type": "http.response.body", "body": b""})
+
+    def _id_header(self) -> tuple[bytes, bytes]:
+        return (b"x-request-id", self.request_id.encode())
+
+    async def _read_body(self) -> bytes:
+        length = self.headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > MAX_BODY_BYTES:
+            raise MessageTooLong()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await self._receive_body()
+        except TimeoutError:
+            raise RequestTimeout() from None
+
+    async def _receive_body(self) -> bytes:
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body"):
+            message = await self._receive()
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY_BYTES:
+                raise MessageTooLong()
+        if message["type"] == "http.disconnect":
+            raise RequestTimeout()
+        return body
+
+
+class Endpoint:
+    """A raw ASGI endpoint: method → handler, with the policy that `core.policy` asks of every route."""
+
+    def __init__(
+        self,
+        policy: str,
+        shape_error: Callable[[GiloError, str], Any] | None = None,
+        **handlers: Callable[[Request], Awaitable[None]],
+    ) -> None:
+        self.policy = policy
+        self.methods = tuple(handlers)
+        self._handlers = handlers
+        self._shape_error = shape_error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        try:
+            handler = self._handlers.get(request.method)
+            if handler is None:
+                raise MethodNotAllowed(self.methods)
+            await handler(request)
+        except Exception as error:  # noqa: BLE001 - the last line: to_gilo_error logs what nobody foresaw and answers 500
+            await self._answer_error(request, to_gilo_error(error))
+
+    async def _answer_error(self, request: Request, error: GiloError) -> None:
+        if request.started:
+            return  # too late for a status; the connection ends without its proper end, which the client notices
+        if self._shape_error is None:
+            await request.respond_error(error)
+        else:
+            await request.respond_json(error.status, self._shape_error(error, request.request_id), error.headers)

@@ -1,0 +1,241 @@
+"""The chat over WebSocket: the same events as JSON frames `{event, id, data}`. docs/chat.md tells the protocol.
+
+The client sends `{message, ...}` (the fields of the HTTP request), `{cancel: run_id}`, `{resume: run_id, after: id}`.
+A fault ends with an `error` frame; what cannot be mended in the connection closes it with 44xx, the HTTP status's twin.
+A browser comes with its session and is checked for its Origin; a program with a key or an access token, in the
+`Authorization` header or in a first frame `{authenticate: token}`.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from accounts.doors import authenticate_scope
+from accounts.permissions import Principal, authorize
+from agents.keys import KEY_PREFIX, ChatAgent
+from agents.selectors import load_draft_agent
+from chat.errors import AccessEnded, ConversationBusy
+from chat.execution import Turn, start_run
+from chat.models import Channel
+from chat.runtime.events import ERROR, Event, encode_frame
+from chat.runtime.intake import read_chat_input
+from chat.selectors import follow_stored, load_run
+from chat.services import cancel_run
+from chat.streams import access_watchers, follow_live, live_runs
+from chat.transports.doors import authorize_key, token_from
+from chat.transports.http import Receive, Scope, Send
+from core.api import parse_json, to_gilo_error
+from core.errors import GiloError, NotAuthenticated, NotFound, RequestTimeout, ValidationFailed
+from core.ids import uuid7
+from core.tenancy import parse_id
+
+logger = logging.getLogger(__name__)
+POLICY = "agent.chat"
+AUTHENTICATE_SECONDS = 10.0
+_CLOSE_CODES = {400: 4400, 401: 4401, 403: 4403, 404: 4404, 408: 4408, 413: 4413, 422: 4400, 429: 4429}
+_CLOSED_BY_CLIENT = "websocket.disconnect"
+
+
+class _Gone(Exception):
+    """The client has gone."""
+
+
+class ChatSocket:
+    """One connection."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._token = token_from(_header(scope, b"authorization"), _header(scope, b"x-api-key"))
+        self._following: asyncio.Task[None] | None = None
+        self._task = asyncio.current_task()
+        self._is_open = False
+        self._access_ended = False
+        self.principal: Principal
+
+    async def serve(self) -> None:
+        """Talk until the client goes or a fault closes the connection."""
+        try:
+            agent_id = await self._open()
+            access_watchers.add(self)
+            while True:
+                await self._handle(agent_id, await self._read())
+        except _Gone:
+            pass
+        except asyncio.CancelledError:
+            if not self._access_ended:
+                raise
+            await self._refuse(AccessEnded(), is_told=self._following is not None)
+        except Exception as error:  # noqa: BLE001 - the last line: to_gilo_error logs what nobody foresaw
+            await self._refuse(to_gilo_error(error))
+        finally:
+            access_watchers.discard(self)
+            if self._following:
+                self._following.cancel()
+
+    def end_access(self) -> None:
+        """The principal lost its access: called by the access check, closes with 4401."""
+        self._access_ended = True
+        if self._task and not self._has_live_run():
+            self._task.cancel()
+
+    def _has_live_run(self) -> bool:
+        return self._following is not None and not self._following.done()
+
+    async def _open(self) -> UUID:
+        """Accept and identify; a page of another site is refused before (HTTP 403)."""
+        await self._receive()
+        if not self._token:
+            cookie_principal = await authenticate_scope(self._scope)  # raises for a foreign Origin
+        await self._send({"type": "websocket.accept"})
+        self._is_open = True
+        if not self._token and cookie_principal is None:
+            self._token = await self._read_token()
+        agent_id = parse_id(self._scope["url_route"]["kwargs"]["agent_id"])
+        await self._enter(agent_id)
+        return agent_id
+
+    async def _read_token(self) -> str:
+        try:
+            async with asyncio.timeout(AUTHENTICATE_SECONDS):
+                frame = await self._read()
+        except TimeoutError:
+            raise RequestTimeout('Send `{"authenticate": token}` as the first frame.') from None
+        token = frame.get("authenticate") if isinstance(frame, dict) else None
+        if not isinstance(token, str) or not token:
+            raise NotAuthenticated()
+        return token
+
+    async def _enter(self, agent_id: UUID) -> ChatAgent:
+        """Principal and agent as they are now: asked again for each message, so that nothing outlives its right."""
+        if self._token.startswith(KEY_PREFIX):
+            identity, self.principal = await authorize_key(self._token, POLICY, agent_id)
+            return identity.agent
+        principal = await authenticate_scope(_with_token(self._scope, self._token))
+        authorize(principal, POLICY)
+        if principal is None:
+            raise NotAuthenticated()
+        self.principal = principal
+        return await load_draft_agent(principal.workspace_id, agent_id)
+
+    async def _read(self) -> Any:
+        message = await self._receive()
+        if message["type"] == _CLOSED_BY_CLIENT:
+            raise _Gone
+        return parse_json((message.get("text") or "").encode("utf-8", "surrogatepass") or message.get("bytes") or b"")
+
+    async def _handle(self, agent_id: UUID, frame: Any) -> None:
+        try:
+            if isinstance(frame, dict) and "cancel" in frame:
+                await cancel_run(self.principal, parse_id(_only(frame, "cancel")))
+            elif isinstance(frame, dict) and "resume" in frame:
+                await self._resume(frame)
+            else:
+                await self._start(agent_id, frame)
+        except GiloError as error:
+            if int(error.status) in _CLOSE_CODES:
+                raise
+            await self._tell_error(error)
+
+    async def _start(self, agent_id: UUID, frame: Any) -> None:
+        chat = read_chat_input(frame)
+        self._require_silence()
+        agent = await self._enter(agent_id)
+        run = await start_run(
+            Turn(
+                principal=self.principal,
+                agent=agent,
+                channel=Channel.WEBSOCKET,
+                message=chat.message,
+                conversation_id=chat.conversation_id,
+                regenerate=chat.regenerate,
+                variables=chat.variables,
+                end_user=chat.end_user,
+                request_id=uuid7().hex,
+            )
+        )
+        self._follow(follow_live(run))
+
+    async def _resume(self, frame: dict[str, Any]) -> None:
+        run_id = parse_id(_only(frame, "resume", "after"))
+        after = frame.get("after", 0)
+        if isinstance(after, bool) or not isinstance(after, int) or not 0 <= after < 10**15:
+            raise ValidationFailed("`after` must be the id of an event.", param="after")
+        self._require_silence()
+        stored = await load_run(self.principal, run_id)
+        live = live_runs.get(run_id)
+        self._follow(follow_live(live, after) if live else follow_stored(self.principal, stored, after))
+
+    def _require_silence(self) -> None:
+        if self._has_live_run():
+            raise ConversationBusy(
+                "This connection still carries an answer. Wait for it, stop it, or open another one."
+            )
+
+    def _follow(self, groups: AsyncIterator[list[Event]]) -> None:
+        self._following = asyncio.create_task(self._send_events(groups))
+
+    async def _send_events(self, groups: AsyncIterator[list[Event]]) -> None:
+        try:
+            async for group in groups:
+                for event in group:
+                    await self._send({"type": "websocket.send", "text": encode_frame(event)})
+        except (OSError, RuntimeError):
+            return  # the client has gone; the run goes on
+        if self._access_ended and self._task:
+            self._task.cancel()
+
+    async def _tell_error(self, error: GiloError) -> None:
+        text = encode_error(error, uuid7().hex)
+        await self._send({"type": "websocket.send", "text": text})
+
+    async def _refuse(self, error: GiloError, *, is_told: bool = False) -> None:
+        """Say why, then close; before the handshake is done that is an HTTP 403."""
+        with contextlib.suppress(OSError, RuntimeError):
+            if self._is_open and not is_told:
+                await self._tell_error(error)
+            await self._send({"type": "websocket.close", "code": _CLOSE_CODES.get(int(error.status), 1011)})
+
+
+def encode_error(error: GiloError, request_id: str) -> str:
+    """A fault that belongs to no run, as a frame."""
+    return encode_frame(Event(0, ERROR, error.body(request_id)))
+
+
+async def chat_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """/ws/agents/{id}/chat"""
+    await ChatSocket(scope, receive, send).serve()
+
+
+async def unknown_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """Any other path: the same answer as a missing agent."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": encode_error(NotFound(), uuid7().hex)})
+    await send({"type": "websocket.close", "code": 4404})
+
+
+chat_socket.policy = POLICY  # type: ignore[attr-defined]
+unknown_socket.policy = "public"  # type: ignore[attr-defined]
+
+
+def _only(frame: dict[str, Any], name: str, *optional: str) -> Any:
+    unknown = frame.keys() - {name, *optional}
+    if unknown:
+        raise ValidationFailed("These fields are not known here.", param=sorted(unknown)[0])
+    return frame[name]
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+def _with_token(scope: Scope, token: str) -> Scope:
+    if not token:
+        return scope
+    others = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
+    return {**scope, "headers": [*others, (b"authorization", f"Bearer {token}".encode())]}

@@ -1,0 +1,173 @@
+"""What is done for all live runs at once: store their text, watch their access, end the runs of dead processes."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+import orjson
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from accounts.permissions import Principal
+from agents.keys import take_used_keys
+from agents.services import record_key_use
+from chat.execution import process_id
+from chat.runtime.events import KEEP_ALIVE_SECONDS
+from chat.runtime.outcome import CANCELLED, Interrupted, Outcome
+from chat.streams import LiveRun, Watched, access_watchers, keep_alive, live_runs
+from core.async_db import fetch_all
+from core.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+FLUSH_SECONDS = 1.0
+ACCESS_SECONDS = 2.0
+KEY_USE_SECONDS = 15.0
+
+# One statement a second: the heartbeat, the text and trace of all changed runs, and which runs must stop, because
+# somebody wants it or because their rows were deleted.
+# `status = 'streaming'` keeps a late flush from overwriting the end of a run.
+_FLUSH = """
+WITH changed AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s::json) AS run(run uuid, answer uuid, content text, trace jsonb)
+), heartbeat AS (
+    INSERT INTO chat_serverprocess (id, heartbeat_at) VALUES (%s, clock_timestamp())
+    ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
+), texts AS (
+    UPDATE chat_message SET content = changed.content FROM changed
+    WHERE chat_message.id = changed.answer AND chat_message.status = 'streaming'
+), traces AS (
+    UPDATE chat_run SET trace = changed.trace FROM changed
+    WHERE chat_run.id = changed.run AND chat_run.status = 'streaming' AND changed.trace IS NOT NULL
+)
+SELECT id FROM chat_run WHERE process = %s AND status = 'streaming' AND cancel_requested
+UNION ALL
+SELECT run FROM changed WHERE NOT EXISTS (SELECT FROM chat_run WHERE chat_run.id = changed.run)
+"""
+_SWEEP = """
+WITH dead AS MATERIALIZED (
+    SELECT run.id, run.answer_id, answer.content = '' AS is_empty
+    FROM chat_run run JOIN chat_message answer ON answer.id = run.answer_id
+    WHERE run.status = 'streaming' AND (
+        run.started_at < clock_timestamp() - make_interval(secs => %s)
+        OR run.process <> %s AND run.started_at < clock_timestamp() - make_interval(secs => %s) AND NOT EXISTS (
+            SELECT FROM chat_serverprocess process
+            WHERE process.id = run.process AND process.heartbeat_at > clock_timestamp() - make_interval(secs => %s)))
+    FOR UPDATE OF run SKIP LOCKED
+), answers AS (
+    UPDATE chat_message SET status = CASE WHEN content = '' THEN 'failed' ELSE 'partial' END FROM dead
+    WHERE chat_message.id = dead.answer_id AND chat_message.status = 'streaming'
+), forgotten AS (
+    DELETE FROM chat_serverprocess WHERE heartbeat_at < clock_timestamp() - interval '1 hour'
+)
+UPDATE chat_run SET finish_reason = 'error', error = %s, finished_at = clock_timestamp(),
+    status = CASE WHEN dead.is_empty THEN 'failed' ELSE 'partial' END
+FROM dead WHERE chat_run.id = dead.id RETURNING chat_run.id
+"""
+_ACCESS = """
+SELECT 'key', key.id::text, '' FROM agents_apikey key WHERE key.id = ANY(%s) AND key.revoked_at IS NULL
+UNION ALL
+SELECT 'member', member.user_id::text, member.workspace_id::text FROM accounts_membership member
+JOIN accounts_user person ON person.id = member.user_id AND person.is_active WHERE member.user_id = ANY(%s)
+UNION ALL
+SELECT 'session', session.session_key, '' FROM django_session session
+WHERE session.session_key = ANY(%s) AND session.expire_date > now()
+"""
+
+
+async def flush_runs() -> None:
+    """Store what changed, show that this process lives, stop what somebody wants stopped."""
+    changed = [run for run in live_runs.values() if run.is_changed and run.is_generating]
+    rows = [describe_progress(run) for run in changed]
+    traced = [run for run in changed if run.is_trace_changed]
+    for run in changed:
+        run.is_changed = run.is_trace_changed = False
+    try:
+        cancelled = await fetch_all(_FLUSH, [orjson.dumps(rows).decode(), process_id, process_id])
+    except Unavailable:
+        for run in changed:
+            run.is_changed, run.is_trace_changed = True, run in traced
+        raise
+    for (run_id,) in cancelled:
+        if run_id in live_runs:
+            live_runs[run_id].stop(Outcome(CANCELLED, "cancelled"))
+
+
+def describe_progress(run: LiveRun) -> dict[str, Any]:
+    trace = run.trace if run.is_trace_changed else None
+    return {"run": run.run_id, "answer": run.answer_id, "content": run.answer.text, "trace": trace}
+
+
+async def sweep_runs() -> list[UUID]:
+    """End the runs of dead processes as partial, with their text as it was stored last; returns their ids."""
+    silence = settings.CHAT_DEAD_AFTER_SECONDS
+    error = orjson.dumps(Interrupted().body("")["error"]).decode()
+    rows = await fetch_all(_SWEEP, [settings.CHAT_LONGEST_RUN_SECONDS, process_id, silence, silence, error])
+    if rows:
+        logger.warning("%d runs of stopped processes were ended as partial", len(rows))
+    return [row[0] for row in rows]
+
+
+async def check_access() -> None:
+    """End the runs, and close the sockets, of revoked keys, removed or suspended members, and closed sessions."""
+    watched: list[Watched] = [*live_runs.values(), *access_watchers]
+    if not watched:
+        return
+    principals = [item.principal for item in watched]  # equal ones may have come through different sessions
+    keys = list({principal.api_key_id for principal in principals if principal.api_key_id})
+    users = list({principal.user_id for principal in principals if principal.user_id})
+    sessions = list({principal.session_key for principal in principals if principal.session_key})
+    rights = set(await fetch_all(_ACCESS, [keys, users, sessions]))
+    for item in watched:
+        if not _needed_rights(item.principal) <= rights:
+            item.end_access()
+
+
+def _needed_rights(principal: Principal) -> set[tuple[str, str, str]]:
+    if principal.api_key_id is not None:
+        return {("key", str(principal.api_key_id), "")}
+    member = {("member", str(principal.user_id), str(principal.workspace_id))}
+    return member | {("session", principal.session_key, "")} if principal.session_key else member
+
+
+async def record_used_keys() -> None:
+    """Note when the keys that were looked up lately were used."""
+    used = take_used_keys()
+    if used:
+        await sync_to_async(_record_and_close, thread_sensitive=False)(used)
+
+
+def _record_and_close(key_ids: set[UUID]) -> None:
+    try:
+        record_key_use(key_ids=key_ids, at=timezone.now())
+    finally:
+        connection.close()  # back to the pool: this thread may not come here again for long
+
+
+def _every(seconds: Callable[[], float], work: Callable[[], Awaitable[Any]]) -> Callable[[], Coroutine[Any, Any, None]]:
+    """A loop that does this work again and again; an absent database is waited out, a fault is logged."""
+
+    async def loop() -> None:
+        while True:
+            try:
+                await work()
+            except Unavailable:
+                logger.debug("%s: the database is away", work.__name__)
+            except Exception:  # the loop must live; the fault is logged in full
+                logger.exception("%s failed", work.__name__)
+            await asyncio.sleep(seconds())
+
+    loop.__name__ = f"chat-{work.__name__}"
+    return loop
+
+
+LOOPS = (
+    _every(lambda: KEEP_ALIVE_SECONDS, keep_alive),
+    _every(lambda: FLUSH_SECONDS, flush_runs),
+    _every(lambda: settings.CHAT_SWEEP_SECONDS, sweep_runs),
+    _every(lambda: ACCESS_SECONDS, check_access),
+    _every(lambda: KEY_USE_SECONDS, record_used_keys),
+)

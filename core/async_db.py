@@ -1,0 +1,65 @@
+"""Reads for the event loop: a small pool of asynchronous psycopg connections beside Django's own.
+
+Django's asynchronous ORM hands every query to a thread, which costs more than the query itself. The few statements of
+the hot path go straight to psycopg instead. The pool belongs to the running event loop; connections autocommit, are
+checked before use, and are rebuilt after a database restart.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from django.db import connections
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from core.errors import Unavailable
+
+_POOL_SIZE = 4
+_WAIT_SECONDS = 5.0
+_RECONNECT_SECONDS = 2.0  # an attempt is given up after this, and a request starts a new one: no long pauses
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncConnectionPool] = WeakKeyDictionary()
+
+
+def connection_parameters() -> dict[str, Any]:
+    """psycopg's connection parameters for the default database, without Django's own extras."""
+    parameters = dict(connections["default"].get_connection_params())
+    for django_only in ("pool", "cursor_factory", "context", "prepare_threshold", "server_side_binding"):
+        parameters.pop(django_only, None)
+    return parameters
+
+
+async def fetch_all(statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of one statement. Raises Unavailable when the database does not answer within a few seconds."""
+    try:
+        pool = await _open_pool()
+        async with pool.connection(timeout=_WAIT_SECONDS) as connection:
+            cursor = await connection.execute(statement, parameters, prepare=True)
+            return await cursor.fetchall()
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise Unavailable() from error
+
+
+async def close_pool() -> None:
+    """Close this loop's pool, at shutdown."""
+    pool = _pools.pop(asyncio.get_running_loop(), None)
+    if pool:
+        await pool.close()
+
+
+async def _open_pool() -> AsyncConnectionPool:
+    loop = asyncio.get_running_loop()
+    pool = _pools.get(loop)
+    if pool is None:
+        pool = AsyncConnectionPool(
+            kwargs={**connection_parameters(), "autocommit": True},
+            min_size=1,
+            max_size=_POOL_SIZE,
+            reconnect_timeout=_RECONNECT_SECONDS,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+        )
+        _pools[loop] = pool  # before the first await, so that no second pool is made meanwhile
+        await pool.open()
+    return pool

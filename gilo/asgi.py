@@ -1,0 +1,35 @@
+"""The ASGI application: the hot path's raw endpoints first, then Django for everything else."""
+
+import os
+import re
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gilo.settings")
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.urls import re_path
+
+django_application = get_asgi_application()
+
+from chat import lifecycle  # noqa: E402 - needs the loaded apps
+from chat.routing import http_routes, websocket_routes  # noqa: E402
+from core.body_limit import BodyLimit  # noqa: E402
+from gilo.lifespan import Lifespan, shutdown_hooks, startup_hooks  # noqa: E402
+
+startup_hooks.append(lifecycle.start)
+shutdown_hooks.append(lifecycle.stop)
+
+_FORM_BYTES = 256 * 1024  # what multipart adds around the file
+_UPLOADS = [(re.compile(r"/api/agents/[^/]+/knowledge"), settings.MAX_UPLOAD_BYTES + _FORM_BYTES)]
+
+everything_else: Any = BodyLimit(django_application, routes=_UPLOADS)  # an ASGI application, not a view
+application = Lifespan(
+    ProtocolTypeRouter(
+        {
+            "http": URLRouter([*http_routes, re_path(r"", everything_else)]),
+            "websocket": URLRouter(websocket_routes),
+        }
+    )
+)

@@ -1,0 +1,55 @@
+"""`python manage.py start`: the whole product with one command, the database and the worker inside."""
+
+import sys
+from argparse import ArgumentParser
+from contextlib import ExitStack
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from core.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from gilo.prepare import prepare_database
+from gilo.server import bind, serve
+from gilo.shutdown import Shutdown, end_process
+from gilo.worker import Worker
+
+
+class Command(BaseCommand):
+    help = "Start the database (unless DATABASE_URL is set), migrate, seed, and serve."
+    requires_system_checks = []  # they cost half a second, and the tests run them
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=settings.PORT)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        listener = bind(settings.HOST, options["port"])
+        jobs_ended = True
+        with Shutdown() as shutdown, ExitStack() as stack:
+            try:
+                self._start_database(stack)
+                prepare_database()
+                worker = Worker() if settings.WORKER_INSIDE else None
+                if worker:
+                    stack.enter_context(worker)
+                serve(listener, shutdown, lambda: self._welcome(options["port"]))
+                jobs_ended = worker is None or worker.stop()
+            except KeyboardInterrupt:
+                self.stdout.write("Stopped before it was ready.")
+        if not jobs_ended:
+            end_process()
+
+    def _start_database(self, stack: ExitStack) -> None:
+        if not settings.EMBEDDED_DATABASE:
+            return
+        try:
+            stack.enter_context(EmbeddedPostgres(settings.EMBEDDED_DATABASE_DIR).in_use())
+        except EmbeddedPostgresError as error:
+            raise CommandError(f"The embedded PostgreSQL did not start.\n{error}") from None
+
+    def _welcome(self, port: int) -> None:
+        self.stdout.write(f"\n  GiLo is ready at http://localhost:{port}")
+        if settings.SEED_DEMO:
+            self.stdout.write(f"  Demo login: {settings.DEMO_EMAIL} / {settings.DEMO_PASSWORD}")
+        self.stdout.write(f"  Data in {settings.DATA_DIR}; Ctrl-C stops everything.\n\n")
+        sys.stdout.flush()

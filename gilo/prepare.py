@@ -1,0 +1,57 @@
+"""Bring the database to the code's state: create, migrate, seed; one process at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from core.async_db import connection_parameters
+
+_PREPARE_LOCK = 0x61C0  # any constant of ours: the advisory lock that one preparing process holds
+
+
+def prepare_database() -> None:
+    """Create (embedded only), migrate and seed the database. Safe to call from many processes at once."""
+    if settings.EMBEDDED_DATABASE:
+        _create_database()
+    with _lock(connection_parameters()):
+        if _needs_migration():
+            call_command("migrate", interactive=False, verbosity=0)
+        if settings.SEED_DEMO:
+            _seed()
+    connection.close()
+
+
+def _create_database() -> None:
+    parameters = {**connection_parameters(), "dbname": "postgres"}
+    name = settings.DATABASES["default"]["NAME"]
+    with _lock(parameters) as server:
+        if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            server.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+
+
+@contextmanager
+def _lock(parameters: dict[str, Any]) -> Iterator[psycopg.Connection]:
+    """Hold the advisory lock on a connection of its own, so that whatever runs inside may close Django's."""
+    with psycopg.connect(**parameters, autocommit=True) as server:
+        server.execute("SELECT pg_advisory_lock(%s)", [_PREPARE_LOCK])
+        yield server
+
+
+def _needs_migration() -> bool:
+    # Asking costs milliseconds; `migrate` with nothing to do costs a second.
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _seed() -> None:
+    try:
+        from gilo.seed import seed_demo  # imports every app's services: only where it is wanted
+    except ModuleNotFoundError:
+        return
+    seed_demo()

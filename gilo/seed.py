@@ -1,0 +1,134 @@
+"""The demo user and three sample agents with real knowledge, made once on a machine that nobody has set up."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files import File
+from django.db import transaction
+from django.utils import translation
+
+from accounts.models import User
+from accounts.permissions import Principal
+from accounts.selectors import principal_of
+from accounts.services import register_user
+from agents.config import AgentConfig, Appearance
+from agents.gallery import get_template
+from agents.models import Agent
+from agents.services import create_agent, deploy_agent
+from gilo.demo import open_landing_demo
+from knowledge.services import add_document
+
+_DOCUMENTS = Path(__file__).parent / "samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample agent: its configuration and the documents that it knows."""
+
+    name: str
+    description: str
+    config: AgentConfig
+    documents: tuple[str, ...]
+    on_landing_page: bool = False
+
+
+def seed_demo() -> None:
+    """Make the demo user with the samples, unless the user exists: what was deleted since does not come back."""
+    if User.objects.filter(email=settings.DEMO_EMAIL).exists():
+        return
+    with transaction.atomic():
+        user = register_user(email=settings.DEMO_EMAIL, password=settings.DEMO_PASSWORD, name="Camille", verified=True)
+        principal = principal_of(user)
+        if principal is None:
+            raise RuntimeError("the demo user has no workspace")
+        for sample in reversed(_samples()):  # the newest comes first in lists
+            _create_sample(sample, user, principal)
+
+
+def _create_sample(sample: Sample, user: User, principal: Principal) -> None:
+    agent = create_agent(
+        workspace_id=principal.workspace_id,
+        actor=user,
+        name=sample.name,
+        description=sample.description,
+        config=sample.config,
+    )
+    deploy_agent(agent=agent)
+    for name in sample.documents:
+        _add_document(name, agent, principal)
+    if sample.on_landing_page:
+        open_landing_demo(agent)
+
+
+def _add_document(name: str, agent: Agent, principal: Principal) -> None:
+    with (_DOCUMENTS / name).open("rb") as file:
+        add_document(principal=principal, agent=agent, name=name, file=File(file, name=name))
+
+
+def _samples() -> tuple[Sample, ...]:
+    return (_make_support_sample(), _make_hr_sample(), _make_guide_sample())
+
+
+def _make_support_sample() -> Sample:
+    with translation.override("fr"):
+        template = get_template("support").make_config()
+    return Sample(
+        name="Support Atelier Nord",
+        description="Répond aux clients de la boutique : retours, livraison, garantie.",
+        config=AgentConfig(
+            instructions=template.instructions,
+            welcome_message="Bonjour ! Une question sur votre commande, un retour ou une livraison ?",
+            suggested_questions=(
+                "Quel est le délai de retour pour un article soldé ?",
+                "Combien coûte la livraison express en France ?",
+                "Combien de temps les sacs à dos sont-ils garantis ?",
+            ),
+            language="fr",
+            appearance=Appearance("#f97316", "#ec4899", "life-buoy"),
+        ),
+        documents=("conditions-de-retour.md", "livraison.csv"),
+    )
+
+
+def _make_hr_sample() -> Sample:
+    with translation.override("en"):
+        template = get_template("hr").make_config()
+    return Sample(
+        name="Northwind HR",
+        description="Answers employees from the handbook: leave, expenses, remote work.",
+        config=AgentConfig(
+            instructions=template.instructions,
+            welcome_message="Hello! Ask me about leave, expenses or working hours.",
+            suggested_questions=(
+                "How many days of annual leave do I have?",
+                "How many days a week may I work from home?",
+                "What is the limit for a hotel on a business trip?",
+            ),
+            language="en",
+            appearance=template.appearance,
+        ),
+        documents=("employee-handbook.md",),
+    )
+
+
+def _make_guide_sample() -> Sample:
+    return Sample(
+        name="GiLo guide",
+        description="Explains GiLo itself: agents, knowledge, models, deployment.",
+        config=AgentConfig(
+            instructions=(
+                "You explain GiLo to people who are new to it. Answer in a few sentences, in the language of the "
+                "question, from the guide, and cite it. If the guide does not say, say so."
+            ),
+            welcome_message="Hello! Ask me anything about GiLo.",
+            suggested_questions=(
+                "How do I build my first agent?",
+                "Which file formats can an agent read?",
+                "How do I connect a model?",
+            ),
+            appearance=Appearance("#7c3aed", "#06b6d4", "compass"),
+        ),
+        documents=("gilo-guide.md", "guide-de-gilo.md"),
+        on_landing_page=True,
+    )

@@ -1,0 +1,75 @@
+"""The web server: its socket, and uvicorn made to obey `gilo.shutdown`."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from django.core.management.base import CommandError
+
+from gilo.shutdown import Shutdown
+
+MAX_FRAME_BYTES = 4 * 1024 * 1024  # of a WebSocket; a chat message is far below, and larger frames are never held
+DRAIN_SECONDS = 10  # what streams in flight get to end
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The listening address, taken before anything else is touched. Raises CommandError when it is not to be had."""
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        raise CommandError(
+            f"Port {port} on {host} cannot be used: {error.strerror or error}. "
+            f"Stop what uses it, or choose another one: PORT={port + 1} make run"
+        ) from None
+    return listener
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but signals come through Shutdown: the server must not end the process, the database is still up."""
+
+    def __init__(self, config: uvicorn.Config, shutdown: Shutdown, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        shutdown.ask = self._drain
+        shutdown.insist = self._give_up
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    def _drain(self) -> None:
+        self.should_exit = True
+
+    def _give_up(self) -> None:
+        self.should_exit = self.force_exit = True
+
+
+def serve(listener: socket.socket, shutdown: Shutdown, on_ready: Callable[[], None]) -> None:
+    """Serve until asked to stop; then requests in flight end, streams within DRAIN_SECONDS."""
+    config = uvicorn.Config(
+        "gilo.asgi:application",
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_FRAME_BYTES,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        server_header=False,
+        proxy_headers=False,
+    )
+    Server(config, shutdown, on_ready).run(sockets=[listener])

@@ -1,0 +1,349 @@
+"""Settings, all from the environment: the only module that reads it. docs/settings.md documents each variable.
+
+Every variable NAME may come from a file instead: NAME_FILE holds the file's path (Docker and Kubernetes secrets).
+"""
+
+import base64
+import hmac
+import os
+import secrets as random_secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from gilo.fixed import (  # noqa: F401 - settings, too
+    CONTENT_SECURITY_POLICY,
+    INSTALLED_APPS,
+    MIDDLEWARE,
+    REST_FRAMEWORK,
+    SPECTACULAR_SETTINGS,
+)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    """The variable, or the content of the file that NAME_FILE points to, or the default."""
+    path = os.environ.get(f"{name}_FILE", "")
+    if path:
+        return Path(path).read_text(encoding="utf-8").strip()
+    return os.environ.get(name, default)
+
+
+def env_flag(name: str, default: bool) -> bool:
+    return env(name, "1" if default else "0").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def env_int(name: str, default: int) -> int:
+    try:
+        return int(env(name, str(default)))
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number.") from None
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [item.strip() for item in env(name, default).split(",") if item.strip()]
+
+
+# --- Where this runs -------------------------------------------------------------------------------------------------
+PRODUCTION = env_flag("GILO_PRODUCTION", False)
+DEBUG = env_flag("GILO_DEBUG", False) and not PRODUCTION
+PORT = env_int("PORT", 8000)
+HOST = env("HOST", "127.0.0.1" if not PRODUCTION else "0.0.0.0")  # noqa: S104 - a container listens on its own network
+SITE_URL = env("GILO_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
+DATA_DIR = Path(env("GILO_DATA_DIR", str(BASE_DIR / ".data"))).expanduser().resolve()
+BUILD_DIR = BASE_DIR / ".build"
+SEED_DEMO = env_flag("GILO_SEED_DEMO", not PRODUCTION)
+
+# --- Secrets: named by the operator in production, made once and kept under DATA_DIR elsewhere ------------------------
+MINIMUM_SECRET_LENGTH = 32
+_KNOWN_DEFAULTS = ("changeme", "change-me", "change_me", "secret", "insecure", "django-insecure", "example", "default")
+
+
+def secret(name: str, make: Any) -> str:
+    """A secret that is never a default: production refuses to boot without a strong one."""
+    value = env(name)
+    if PRODUCTION:
+        if len(value) < MINIMUM_SECRET_LENGTH or len(set(value)) < 8 or value.lower().startswith(_KNOWN_DEFAULTS):
+            raise ImproperlyConfigured(
+                f"{name} is missing, too short (under {MINIMUM_SECRET_LENGTH} characters) or a known default. "
+                f"Set {name} or {name}_FILE to a random value; docs/settings.md shows a command that makes one."
+            )
+        return value
+    return value or _kept_secret(name, make)
+
+
+def _kept_secret(name: str, make: Any) -> str:
+    folder = DATA_DIR / "secrets"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / name.lower()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        value = str(make())
+        file.write(value)
+    return value
+
+
+def _make_fernet_key() -> str:
+    return base64.urlsafe_b64encode(random_secrets.token_bytes(32)).decode()
+
+
+def _fernet_keys(value: str) -> list[str]:
+    """The comma-separated keys, newest first; each must be 32 bytes in URL-safe base64."""
+    keys = [key.strip() for key in value.split(",")]
+    try:
+        if any(len(base64.urlsafe_b64decode(key)) != 32 for key in keys):
+            raise ValueError
+    except ValueError:
+        raise ImproperlyConfigured(
+            "GILO_ENCRYPTION_KEYS must hold keys of 32 bytes in URL-safe base64. "
+            "docs/settings.md shows how to make one."
+        ) from None
+    return keys
+
+
+SECRET_KEY = secret("SECRET_KEY", lambda: random_secrets.token_urlsafe(50))
+ENCRYPTION_KEYS = _fernet_keys(secret("GILO_ENCRYPTION_KEYS", _make_fernet_key))
+
+# The demo user signs in with a password of this machine alone; it is printed at each start.
+DEMO_EMAIL = "demo@gilo.local"
+DEMO_PASSWORD = ""
+if SEED_DEMO:
+    DEMO_PASSWORD = env("GILO_DEMO_PASSWORD") or _kept_secret(
+        "GILO_DEMO_PASSWORD", lambda: random_secrets.token_urlsafe(9)
+    )
+
+# --- Applications -----------------------------------------------------------------------------------------------------
+
+ROOT_URLCONF = "gilo.urls"
+ASGI_APPLICATION = "gilo.asgi.application"
+SITE_ID = 1
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "gilo.context.frame",
+            ]
+        },
+    }
+]
+
+# --- Database: embedded PostgreSQL unless DATABASE_URL names one ------------------------------------------------------
+EMBEDDED_DATABASE = not env("DATABASE_URL")
+EMBEDDED_DATABASE_DIR = DATA_DIR / "postgres"
+EMBEDDED_SOCKET_DIR = DATA_DIR / "run"
+
+
+def _database() -> dict[str, Any]:
+    if EMBEDDED_DATABASE:
+        from core.embedded_postgres import socket_directory  # no Django import inside: settings stay light
+
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": "gilo",
+            "USER": "postgres",
+            "HOST": str(socket_directory(EMBEDDED_DATABASE_DIR)),
+        }
+    return dict(dj_database_url.parse(env("DATABASE_URL")))
+
+
+DATABASES = {"default": _database()}
+DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),
+    # After a restart of the server, broken connections are given up quickly: a new request starts a new attempt.
+    "pool": {"min_size": 1, "max_size": env_int("DATABASE_POOL_SIZE", 16), "timeout": 4, "reconnect_timeout": 2},
+}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+# --- Redis (optional): wake-ups, rates, channel layer, broker ---------------------------------------------------------
+REDIS_URL = env("REDIS_URL")
+if REDIS_URL:
+    CACHES: dict[str, Any] = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    }
+    CHANNEL_LAYERS: dict[str, Any] = {
+        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    }
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost"
+CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else {"polling_interval": 0.05}  # seconds
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any absence of the broker
+DOCUMENT_LEASE_SECONDS = env_int("GILO_DOCUMENT_LEASE_SECONDS", 30)  # a dead worker's document is taken up after this
+DOCUMENT_SWEEP_SECONDS = env_int("GILO_DOCUMENT_SWEEP_SECONDS", 10)
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "sweep-documents": {"task": "knowledge.sweep_documents", "schedule": float(DOCUMENT_SWEEP_SECONDS)},
+    "delete-orphans": {"task": "knowledge.delete_orphans", "schedule": 3600.0},
+    "clear-sessions": {"task": "accounts.clear_sessions", "schedule": 3600.0},
+}
+WORKER_INSIDE = env_flag("GILO_WORKER_INSIDE", not REDIS_URL)
+WORKER_THREADS = env_int("GILO_WORKER_THREADS", 2)
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BUILD_DIR / "assets"]
+STATIC_ROOT = BUILD_DIR / "static"
+MEDIA_ROOT = DATA_DIR / "files"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "gilo.assets.AssetStorage"},
+}
+# Chunks keep their own names: the modules that import them know only those. Both kinds carry a hash and never change.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^.+\.[0-9a-f]{12}\..+$|^.+/chunks/.+-[A-Z0-9]{8}\.js$"
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_HANDLERS = ["core.uploads.CleaningUploadHandler"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # larger bodies are spooled to FILE_UPLOAD_TEMP_DIR
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "tmp"  # beside MEDIA_ROOT, so that storing an upload is a rename
+FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+MAX_UPLOAD_BYTES = env_int("GILO_MAX_UPLOAD_MB", 50) * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+
+# --- Accounts ---------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login"
+CSRF_FAILURE_VIEW = "accounts.views.refuse_cross_site"
+LOGIN_REDIRECT_URL = "/dashboard"
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAdapter"
+MFA_ADAPTER = "accounts.adapters.MFAAdapter"
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
+SOCIALACCOUNT_FORMS = {"signup": "accounts.forms.SocialSignupForm"}
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = env("GILO_EMAIL_VERIFICATION", "optional")
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_MAX_EMAIL_ADDRESSES = 5
+ACCOUNT_SESSION_REMEMBER = True
+# Passwords are hashed at most 5 times in 5 minutes per account, whichever door and address the guesses come from.
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": "30/m/ip,5/5m/key",
+    "change_password": "5/5m/user",
+    "reauthenticate": "5/5m/user",
+}
+TRUSTED_PROXY_COUNT = env_int("GILO_TRUSTED_PROXIES", 0)
+HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"  # noqa: S105 - a class's name
+HEADLESS_JWT_ALGORITHM = "HS256"
+HEADLESS_JWT_PRIVATE_KEY = hmac.digest(SECRET_KEY.encode(), b"gilo.jwt.1", "sha256").hex()
+HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
+HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 10 * 60
+HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = 14 * 24 * 3600
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
+    provider: {
+        "APPS": [{"client_id": env(f"{variable}_CLIENT_ID"), "secret": env(f"{variable}_CLIENT_SECRET")}],
+        "OAUTH_PKCE_ENABLED": True,
+    }
+    for provider, variable in (("github", "GITHUB"), ("google", "GOOGLE"))
+    if env(f"{variable}_CLIENT_ID")
+}
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_LOGIN_ON_GET = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "GiLo"
+MFA_TOTP_TOLERANCE = 1  # one period of 30 s either side, for clocks that are a little off
+
+# --- E-mail -----------------------------------------------------------------------------------------------------------
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = env("EMAIL_HOST")
+EMAIL_PORT = env_int("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env("EMAIL_USER")
+EMAIL_HOST_PASSWORD = env("EMAIL_PASSWORD")
+EMAIL_USE_TLS = env_flag("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("EMAIL_FROM", "GiLo <no-reply@localhost>")
+if not EMAIL_HOST:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = DATA_DIR / "mail"
+
+# --- Models and embeddings (the operator's; may be loopback) ----------------------------------------------------------
+OPENAI_BASE_URL = env("OPENAI_BASE_URL").rstrip("/")
+OPENAI_API_KEY = env("OPENAI_API_KEY")
+OPENAI_MODEL = env("OPENAI_MODEL", "gpt-4.1-mini")
+if OPENAI_API_KEY and not OPENAI_BASE_URL:
+    OPENAI_BASE_URL = "https://api.openai.com/v1"
+EMBEDDING_BASE_URL = env("EMBEDDING_BASE_URL").rstrip("/")
+EMBEDDING_API_KEY = env("EMBEDDING_API_KEY")
+EMBEDDING_MODEL = env("EMBEDDING_MODEL", "text-embedding-3-small")
+OLLAMA_URL = env("OLLAMA_URL", "http://127.0.0.1:11434").rstrip("/")
+EGRESS_ALLOWED_NETWORKS = env_list("GILO_EGRESS_ALLOWED_NETWORKS")
+
+# --- Chat -------------------------------------------------------------------------------------------------------------
+CHAT_DEAD_AFTER_SECONDS = env_int("GILO_CHAT_DEAD_AFTER", 20)  # without a heartbeat, a process's runs are ended
+CHAT_SWEEP_SECONDS = env_int("GILO_CHAT_SWEEP", 10)
+CHAT_LONGEST_RUN_SECONDS = env_int("GILO_CHAT_LONGEST_RUN", 1200)
+
+# --- Web security -----------------------------------------------------------------------------------------------------
+_site = urlsplit(SITE_URL)
+ALLOWED_HOSTS = env_list("GILO_ALLOWED_HOSTS") or [_site.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
+CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
+_HTTPS = _site.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+if _HTTPS and env_flag("GILO_BEHIND_TLS_PROXY", True):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+
+# --- Language and time ------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("fr", _("French"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Logs -------------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # scanners; a page of log for each
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        "uvicorn": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+    },
+}

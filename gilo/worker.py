@@ -1,0 +1,58 @@
+"""The Celery worker and its timetable as threads: inside the web process without Redis, alone in `manage.py worker`.
+
+Threads, because the heavy parts leave Python anyway: parsing runs in child processes, embedding in native code.
+"""
+
+import logging
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from celery.beat import EmbeddedService, Scheduler
+from celery.worker import WorkController
+from django.conf import settings
+
+from gilo.celery import app
+
+logger = logging.getLogger(__name__)
+STOP_SECONDS = 8.0  # a job cut off by the end of the process is taken up again: its row says where it stood
+
+
+class Worker:
+    """A context manager: jobs run, and periodic tasks are sent, inside the block.
+
+    Every worker keeps the timetable (`app.conf.beat_schedule`): periodic tasks are sweeps that may run twice.
+    """
+
+    def __init__(self) -> None:
+        app.finalize()
+        self._controller: Any = WorkController(app=app, pool="threads", concurrency=settings.WORKER_THREADS)
+        self._thread = threading.Thread(target=self._controller.start, name="worker", daemon=True)
+        self._timetable: Any = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if app.conf.beat_schedule:
+            self._timetable.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the worker's own end; False when the time passed first."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def stop(self) -> bool:
+        """Let running jobs end, but not for longer than STOP_SECONDS; False when one was left running."""
+        if self._timetable.is_alive():
+            self._timetable.service.stop()
+        stopping = threading.Thread(target=self._controller.stop, name="worker-stop", daemon=True)
+        stopping.start()
+        stopping.join(STOP_SECONDS)
+        if stopping.is_alive():
+            logger.warning("a job is still running; it will be taken up again at the next start")
+        return not stopping.is_alive()

@@ -1,0 +1,34 @@
+"""Reads about documents. The first argument is the workspace."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from agents.models import Agent
+from core.tenancy import ScopedQuerySet
+from knowledge.models import Chunk, Document, DocumentStatus
+
+
+def get_agent(workspace_id: UUID, agent_id: UUID) -> Agent:
+    """The agent, or NotFound for a foreign or missing id."""
+    return Agent.objects.for_workspace(workspace_id).get_or_404(pk=agent_id)
+
+
+def list_documents(workspace_id: UUID, agent_id: UUID) -> ScopedQuerySet[Document]:
+    """The agent's documents, newest first."""
+    return Document.objects.for_workspace(workspace_id).filter(agent_id=agent_id)
+
+
+def get_document(workspace_id: UUID, agent_id: UUID, document_id: UUID) -> Document:
+    """One document of this agent, or NotFound."""
+    return list_documents(workspace_id, agent_id).get_or_404(pk=document_id)
+
+
+def list_chunks(workspace_id: UUID, document: Document) -> QuerySet[Chunk]:
+    """The document's chunks in reading order."""
+    return Chunk.objects.for_workspace(workspace_id).filter(document=document).order_by("position")
+
+
+def has_ready_documents(agent_id: UUID) -> bool:
+    """Whether a search in this agent can find anything."""
+    return Document.objects.filter(agent_id=agent_id, status=DocumentStatus.READY).exists()

@@ -1,0 +1,202 @@
+"""From the bytes of an OpenAI-compatible stream to our events. Pure: no I/O, tested byte by byte.
+
+This runs for every piece of every answer, so it does no more than needed: one orjson parse for each line, one
+`TextDelta` for all the text of one read. `Usage` and `Finished` come once, at the end, whatever order and number the
+endpoint sends them in.
+"""
+
+from typing import Any
+
+import orjson
+
+from llm.errors import (
+    ModelError,
+    ModelRateLimited,
+    ModelRejected,
+    ModelStreamBroken,
+    ModelUnavailable,
+)
+from llm.types import Finished, ModelEvent, TextDelta, ToolCallDelta, Usage
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+MAX_TOKENS = 10_000_000  # of one answer: more than any model reads or writes
+_CONTENT = b'"content":'
+_MOST_TEMPLATES = 4  # servers that vary other fields from piece to piece get no template after so many
+
+
+class StreamParser:
+    """Feed it reads, get batches. `done` after `[DONE]`; `has_content` once text or a tool call came."""
+
+    __slots__ = ("_finish_reason", "_head", "_rest", "_tail", "_templates", "_usage", "done", "has_content")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._usage: Usage | None = None
+        self._finish_reason = ""
+        self._head = b""
+        self._tail = b""
+        self._templates = 0
+        self.done = False
+        self.has_content = False
+
+    def feed(self, data: bytes) -> list[ModelEvent]:
+        """The events of one read; raises ModelStreamBroken for what cannot be read, or the provider's own error."""
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > MAX_LINE_BYTES:
+            raise ModelStreamBroken("The model sent an endless line. What came before is kept.")
+        texts: list[str] = []
+        tool_calls: list[ModelEvent] = []
+        for line in lines:
+            if line[:5] != b"data:" or self.done:
+                continue  # comments, event names and blank lines
+            text = self._read_like_last(line) if self._head else None
+            if text is None:
+                self._read_line(line, texts, tool_calls)
+            else:
+                texts.append(text)
+        if not (texts or tool_calls):
+            return self._end() if self.done else []
+        self.has_content = True
+        events: list[ModelEvent] = [TextDelta("".join(texts)), *tool_calls] if texts else tool_calls
+        return events + self._end() if self.done else events
+
+    def close(self) -> list[ModelEvent]:
+        """The last events when the stream ended without `[DONE]`; raises ModelStreamBroken when it was cut."""
+        if self.done:
+            return []
+        events = self.feed(b"\n")
+        if self.done:
+            return events
+        if not self._finish_reason:
+            raise ModelStreamBroken()
+        self.done = True
+        return events + self._end()
+
+    def _end(self) -> list[ModelEvent]:
+        finished: ModelEvent = Finished(self._finish_reason or "stop")
+        return [finished] if self._usage is None else [self._usage, finished]
+
+    def _read_like_last(self, line: bytes) -> str | None:
+        """The text of a line that differs from an earlier one in its text alone, else None.
+
+        Servers send the same bytes around each piece of text: if what stands between them is one JSON string, the
+        line is that object with this string, and a third of the parsing is enough.
+        """
+        head, tail = self._head, self._tail
+        if not (line.startswith(head) and line.endswith(tail) and len(line) >= len(head) + len(tail)):
+            return None
+        try:
+            text: str = orjson.loads(line[len(head) - 1 : len(line) - len(tail) + 1])
+        except orjson.JSONDecodeError:
+            return None
+        return text if type(text) is str and text else None
+
+    def _learn(self, line: bytes, content: str) -> None:
+        """Remember the bytes around this line's text, if there is no doubt where it stands."""
+        self._templates += 1
+        quoted = orjson.dumps(content)
+        start = line.find(_CONTENT) + len(_CONTENT)
+        start += line[start : start + 1] == b" "
+        if line.count(_CONTENT) == 1 and line.startswith(quoted, start):
+            self._head, self._tail = line[: start + 1], line[start + len(quoted) - 1 :]
+
+    def _read_line(self, line: bytes, texts: list[str], tool_calls: list[ModelEvent]) -> None:
+        try:
+            chunk = orjson.loads(line[5:])
+            choices = chunk.get("choices")
+            if choices:
+                choice = choices[0]
+                delta = choice.get("delta") or {}
+                content = delta.get("content")
+                if content:
+                    texts.append(content if type(content) is str else _join_parts(content))
+                elif delta:
+                    _read_delta(delta, texts, tool_calls)
+                if choice.get("finish_reason"):
+                    self._finish_reason = str(choice["finish_reason"])
+                elif type(content) is str and content and self._templates < _MOST_TEMPLATES:
+                    self._learn(line, content)
+            if chunk.get("usage"):
+                self._usage = _read_usage(chunk["usage"])
+                self._head = b""  # what this line holds besides its text must be read each time
+            if chunk.get("error"):
+                raise error_from_body(chunk, 0)
+        except orjson.JSONDecodeError:
+            if line[5:].strip() != b"[DONE]":
+                raise ModelStreamBroken(
+                    "The model sent a piece that cannot be read. What came before is kept."
+                ) from None
+            self.done = True
+        except (AttributeError, TypeError, LookupError, ValueError):
+            raise ModelStreamBroken("The model sent a piece that is not OpenAI-compatible.") from None
+
+
+def read_whole_answer(body: bytes) -> list[ModelEvent]:
+    """The events of an answer that came as one JSON object although a stream was asked for."""
+    try:
+        answer = orjson.loads(body)
+        if answer.get("error"):
+            raise error_from_body(answer, 0)
+        choice = answer["choices"][0]
+        texts: list[str] = []
+        tool_calls: list[ModelEvent] = []
+        content = choice["message"].get("content")
+        if content:
+            texts.append(content if type(content) is str else _join_parts(content))
+        _read_delta(choice["message"], texts, tool_calls)
+        usage: list[ModelEvent] = [_read_usage(answer["usage"])] if answer.get("usage") else []
+        text: list[ModelEvent] = [TextDelta("".join(texts))] if texts else []
+        return [*text, *tool_calls, *usage, Finished(str(choice.get("finish_reason") or "stop"))]
+    except (orjson.JSONDecodeError, AttributeError, TypeError, LookupError, ValueError):
+        raise ModelRejected(
+            "The address answered, but not as an OpenAI-compatible server. Check the base URL: most end in /v1."
+        ) from None
+
+
+def error_from_body(body: Any, status: int) -> ModelError:
+    """The error that an endpoint reports inside a stream or as its answer, with its own words."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, dict):
+        words, code = str(error.get("message") or ""), error.get("code") or error.get("type") or status
+    else:
+        words, code = str(error or ""), status
+    if str(code) in {"429", "rate_limit_exceeded", "rate_limit_error"}:
+        return ModelRateLimited(_say("The model's provider limits the number of requests", words))
+    if str(code) in {"400", "401", "403", "404", "invalid_request_error", "authentication_error"}:
+        return ModelRejected(_say("The model's provider refused the request", words))
+    return ModelUnavailable(_say("The model's provider reported an error", words))
+
+
+def _say(what: str, words: str) -> str:
+    words = " ".join(words.split())[:300]
+    return f"{what}: {words}" if words else f"{what}."
+
+
+def _read_delta(delta: dict[str, Any], texts: list[str], tool_calls: list[ModelEvent]) -> None:
+    if delta.get("refusal"):
+        texts.append(str(delta["refusal"]))
+    for position, call in enumerate(delta.get("tool_calls") or ()):
+        function = call.get("function") or {}
+        tool_calls.append(
+            ToolCallDelta(
+                index=int(call.get("index", position)),
+                call_id=str(call.get("id") or ""),
+                name=str(function.get("name") or ""),
+                arguments=str(function.get("arguments") or ""),
+            )
+        )
+
+
+def _join_parts(content: list[Any]) -> str:
+    # some providers send a list of parts, thoughts among them: only the text is the answer
+    return "".join(str(part.get("text") or "") for part in content if part.get("type") == "text")
+
+
+def _read_usage(usage: dict[str, Any]) -> Usage:
+    return Usage(_read_count(usage.get("prompt_tokens")), _read_count(usage.get("completion_tokens")))
+
+
+def _read_count(value: Any) -> int:
+    # What an endpoint counts is stored and priced: nonsense must not keep the answer itself from being stored.
+    return min(max(int(value or 0), 0), MAX_TOKENS)

@@ -1,0 +1,106 @@
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from chat import selectors, upkeep
+from chat.models import Message, Run, ServerProcess
+from chat.streams import LiveRun, live_runs
+from chat.writer import Writer
+from core.async_db import close_pool
+from core.errors import Unavailable
+from tests.chat.test_writer import beginning
+from tests.processes import wait_until
+
+
+@pytest.fixture
+async def writer(transactional_db):
+    writer = Writer()
+    writer.start()
+    yield writer
+    await writer.stop()
+    await close_pool()
+    live_runs.clear()
+
+
+def make_live(begun):
+    run = LiveRun(begun["run"], begun["conversation"], begun["answer"], None, 0.0)
+    run.is_generating = True
+    live_runs[run.run_id] = run
+    return run
+
+
+async def test_flush_stores_text_trace_and_heartbeat(writer, agent):
+    begun = beginning(agent, process=upkeep.process_id)
+    await writer.begin(begun)
+    run = make_live(begun)
+    run.publish("citations", [{"index": 1}])
+    run.answer.parts.append("half an answer")
+    run.publish_text("half an answer")
+    await upkeep.flush_runs()
+    stored = await Run.objects.select_related("answer").aget()
+    assert (stored.answer.content, stored.answer.status) == ("half an answer", "streaming")
+    assert stored.trace == [[1, "citations", [{"index": 1}]]]
+    assert await ServerProcess.objects.acount() == 1
+    assert not run.is_changed
+
+
+async def test_flush_stops_runs_that_are_cancelled_or_deleted_elsewhere(writer, agent):
+    cancelled, deleted = beginning(agent, process=upkeep.process_id), beginning(agent, process=upkeep.process_id)
+    await writer.begin(cancelled)
+    await writer.begin(deleted)
+    await Run.objects.filter(pk=cancelled["run"]).aupdate(cancel_requested=True)
+    runs = [make_live(cancelled), make_live(deleted)]
+    runs[1].publish_text("x")
+    await Run.objects.filter(pk=deleted["run"]).adelete()
+    await upkeep.flush_runs()
+    assert [run.stopping.status for run in runs] == ["cancelled", "cancelled"]
+
+
+@pytest.mark.parametrize(("content", "status"), [("half", "partial"), ("", "failed")])
+async def test_sweep_ends_runs_of_dead_processes(writer, agent, content, status):
+    begun = beginning(agent, at=datetime.now(UTC) - timedelta(seconds=60))
+    await writer.begin(begun)
+    await Message.objects.filter(pk=begun["answer"]).aupdate(content=content)
+    assert await upkeep.sweep_runs() == [begun["run"]]
+    run = await Run.objects.select_related("answer").aget()
+    assert (run.status, run.answer.status, run.answer.content) == (status, status, content)
+    assert run.error["code"] == "interrupted"
+    assert await upkeep.sweep_runs() == []
+
+
+async def test_sweep_leaves_runs_of_live_processes(writer, agent):
+    process = uuid4()
+    await ServerProcess.objects.acreate(id=process, heartbeat_at=datetime.now(UTC))
+    begun = beginning(agent, process=process, at=datetime.now(UTC) - timedelta(seconds=60))
+    await writer.begin(begun)
+    assert await upkeep.sweep_runs() == []
+
+
+def test_run_of_another_process_is_followed_and_cancelled_there(client_with_key, monkeypatch):
+    """The rows alone: as if the run lived in a process that this one knows nothing of."""
+    monkeypatch.setattr("chat.transports.sse.live_runs", {})
+    monkeypatch.setattr("chat.services.live_runs", {})
+    with client_with_key.streaming("WORDS:500 DELAY:20") as events:
+        run_id = next(events).data["run_id"]
+        wait_until(lambda: Message.objects.get(status="streaming").content, 5, "the first flush")
+        assert client_with_key.cancel(run_id).status_code == 202
+        rest = client_with_key.events(run_id)
+    assert rest[-1].data["status"] == "cancelled"
+    assert "".join(event.data.get("text", "") for event in rest) == rest[-1].data["content"]
+
+
+def test_run_of_another_process_is_followed_through_a_database_restart(client_with_key, monkeypatch):
+    """The rows cannot be read for a moment: the reader waits, instead of being cut off or told of a 500."""
+    monkeypatch.setattr("chat.transports.sse.live_runs", {})
+    load_run, failures = selectors.load_run, iter([Unavailable(), Unavailable()])
+
+    async def load_after_failures(principal, run_id):
+        if failure := next(failures, None):
+            raise failure
+        return await load_run(principal, run_id)
+
+    monkeypatch.setattr("chat.selectors.load_run", load_after_failures)
+    with client_with_key.streaming("WORDS:40 DELAY:20") as events:
+        run_id = next(events).data["run_id"]
+        assert client_with_key.events(run_id, after=1)[-1].name == "run.finished"

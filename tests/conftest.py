@@ -1,0 +1,35 @@
+"""Fixtures for all tests."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.fake_model import FakeModel
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """End sessions that threads and event loops of the tests left open, so that the test database can be dropped."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.fixture(scope="session")
+def _fake_model_server() -> Iterator[FakeModel]:
+    server = FakeModel()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fake_model(_fake_model_server: FakeModel) -> FakeModel:
+    """An OpenAI-compatible server on loopback (tests/fake_model.py), back at its defaults for each test."""
+    _fake_model_server.reset()
+    return _fake_model_server

@@ -1,0 +1,37 @@
+"""Loaded before anything else (`-p tests.environment`): a data folder and an embedded PostgreSQL for this run alone."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_OURS = "GILO_TEST_DATA_DIR" not in os.environ  # workers of a parallel run inherit the controller's folder
+DATA_DIR = Path(os.environ.setdefault("GILO_TEST_DATA_DIR", tempfile.mkdtemp(prefix="gilo-test-")))
+
+for _name in [name for name in os.environ if name.startswith(("OPENAI_", "EMBEDDING_"))]:
+    del os.environ[_name]  # a developer's own keys must not change what is tested
+os.environ["GILO_DATA_DIR"] = str(DATA_DIR)
+os.environ["OLLAMA_URL"] = "http://127.0.0.1:9"  # a port where nothing answers, whatever this machine runs
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from core.embedded_postgres import EmbeddedPostgres
+
+    if _OURS and not os.environ.get("DATABASE_URL"):
+        server = EmbeddedPostgres(DATA_DIR / "postgres")
+        server.start()
+        config.add_cleanup(server.stop)
+    if _OURS:
+        config.add_cleanup(lambda: shutil.rmtree(DATA_DIR, ignore_errors=True))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes: a file's tests stay together; those with real kills and browsers share one process."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            alone = item.get_closest_marker("e2e") or item.get_closest_marker("faults")
+            item.add_marker(pytest.mark.xdist_group("alone" if alone else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None and item.get_closest_marker("faults") is None)

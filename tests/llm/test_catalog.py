@@ -1,0 +1,44 @@
+from decimal import Decimal
+
+import pytest
+
+from llm.catalog import cost_usd, count_tokens, facts_of
+
+
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [
+        ("gpt-4.1-mini", "0.40"),
+        ("gpt-4.1-mini-2025-04-14", "0.40"),
+        ("gpt-4.1", "2"),
+        ("gpt-4o-mini", "0.15"),
+        ("gpt-5", "1.25"),
+        ("GPT-5-nano", "0.05"),
+        ("openai/gpt-4o", "2.50"),
+        ("anthropic/claude-sonnet-4-5", "3"),
+        ("claude-3-5-haiku-latest", "0.80"),
+        ("mistral-small-latest", "0.10"),
+        ("o3-mini", "1.10"),
+    ],
+)
+def test_facts_of_finds_the_family(model: str, price: str) -> None:
+    assert facts_of(model).input_price == Decimal(price)
+
+
+@pytest.mark.parametrize("model", ["", "llama3.2:3b", "gpt-4.1x", "fake-model", "my-gpt-4o", "o30"])
+def test_facts_of_an_unlisted_model_are_unknown_and_free(model: str) -> None:
+    assert not facts_of(model).is_known
+    assert cost_usd(model, 10**6, 10**6) == 0
+
+
+def test_cost_usd_is_exact_to_a_millionth() -> None:
+    assert cost_usd("gpt-4.1-mini", 1_000, 500) == Decimal("0.001200")
+    assert cost_usd("offline", 10**6, 10**6) == 0
+    assert facts_of("offline").is_known
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("", 0), ("a", 1), ("four", 1), ("hello world!", 3), ("été", 2), ("東京都", 3)]
+)
+def test_count_tokens_estimates(text: str, tokens: int) -> None:
+    assert count_tokens(text) == tokens

@@ -1,0 +1,99 @@
+"""GiLo as a process of its own, for tests that kill and restart real things."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until(condition, seconds: float = 60.0, message: str = "the condition"):
+    """The condition's first true value; fails with the message after that many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{message} did not come true within {seconds:.0f} s")
+
+
+class Process:
+    """One `manage.py` command with its own environment; its output is in `log`."""
+
+    def __init__(self, data_dir: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        self.data_dir, self.port = data_dir, free_port()
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._log_path = data_dir.parent / f"{data_dir.name}.log"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GILO_")}
+        kept.pop("DATABASE_URL", None)
+        with self._log_path.open("ab") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, "manage.py", *(arguments or ("start",))],
+                cwd=ROOT,
+                env={**kept, "GILO_DATA_DIR": str(data_dir), "PORT": str(self.port), **(env or {})},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self._log_path.read_text(errors="replace")
+
+    def health(self, timeout: float = 15.0) -> int:
+        try:
+            return requests.get(f"{self.url}/api/health", timeout=timeout).status_code
+        except requests.RequestException:
+            return 0
+
+    def wait_ready(self, seconds: float = 90.0) -> None:
+        def ready() -> bool:
+            assert self.popen.poll() is None, self.log
+            return self.health() == 200
+
+        wait_until(ready, seconds, f"health of {self.url} (log: {self.log[-2000:]})")
+
+    def send(self, number: int) -> None:
+        self.popen.send_signal(number)
+
+    def wait_end(self, seconds: float = 30.0) -> int:
+        return self.popen.wait(seconds)
+
+    def close(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+            try:
+                self.popen.wait(25)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+                self.popen.wait()
+
+
+@contextmanager
+def running(data_dir: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Process]:
+    """A started GiLo that answers; ended after the block."""
+    process = Process(data_dir, *arguments, env=env)
+    try:
+        process.wait_ready()
+        yield process
+    finally:
+        process.close()
