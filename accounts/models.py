@@ -67,6 +67,8 @@ class Workspace(Timestamped):
 
     name = models.CharField(max_length=80)
     is_personal = models.BooleanField(default=False)
+    # The name of a plan (billing.plans); "" stands for the operator's default, GILO_DEFAULT_PLAN.
+    plan = models.CharField(max_length=20, blank=True, default="", db_default="")
     members = models.ManyToManyField(User, through="Membership", related_name="workspaces")
 
     def __str__(self) -> str:

@@ -1,8 +1,9 @@
 """Agents, their immutable versions, and the keys that open them to programs."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Workspace
@@ -25,6 +26,10 @@ class Agent(Timestamped):
     description = models.CharField(max_length=500, blank=True)
     status = models.CharField(max_length=10, choices=AgentStatus.choices, default=AgentStatus.DRAFT)
     draft_version = models.ForeignKey("AgentVersion", null=True, on_delete=models.SET_NULL, related_name="+")
+    # Off: programs, widgets and pages are refused; the playground goes on.
+    is_serving = models.BooleanField(default=True, db_default=True)
+    # What higher apps want to hear of (`chat.models.OutboxEvent.type`): the events of others are never written.
+    wanted_events = ArrayField(models.CharField(max_length=60), default=list, db_default=Value([]))
     live_version = models.ForeignKey("AgentVersion", null=True, on_delete=models.SET_NULL, related_name="+")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -55,6 +60,14 @@ class AgentVersion(Timestamped):
         constraints = [models.UniqueConstraint(fields=["agent", "number"], name="agents_version_number")]
 
 
+class KeyKind(models.TextChoices):
+    """Who holds the key, and so what it opens."""
+
+    SECRET = "secret", _("Secret")  # a program's: opens what its scopes say
+    WIDGET = "widget", _("Widget")  # stands in a web page for all to read: opens visitors' own sessions, no more
+    HOSTED = "hosted", _("Hosted page")  # of the agent's own page; nobody ever sees it
+
+
 class ApiKey(Timestamped):
     """A key that lets a program call one agent. Only its digest is stored; the key itself is shown once."""
 
@@ -67,6 +80,13 @@ class ApiKey(Timestamped):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    kind = models.CharField(max_length=10, choices=KeyKind.choices, default=KeyKind.SECRET, db_default=KeyKind.SECRET)
+    scopes = ArrayField(models.CharField(max_length=30), default=list, db_default=Value([]))
+    allowed_origins = ArrayField(models.CharField(max_length=255), default=list, db_default=Value([]))
+    expires_at = models.DateTimeField(null=True)
+    replaces = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")  # rotation
+    identity_secret = models.TextField(blank=True, default="", db_default="")  # encrypted (core.crypto)
+    requires_identity = models.BooleanField(default=False, db_default=False)
 
     objects = ScopedQuerySet["ApiKey"].as_manager()
 

@@ -19,6 +19,10 @@ class Channel(models.TextChoices):
     API = "api", _("API")
     OPENAI = "openai", _("OpenAI-compatible API")
     WEBSOCKET = "websocket", _("WebSocket")
+    MCP = "mcp", _("MCP")
+    A2A = "a2a", _("A2A")
+    WIDGET = "widget", _("Widget")
+    HOSTED = "hosted", _("Hosted page")
 
 
 class Conversation(Identified):
@@ -111,6 +115,12 @@ class Run(Identified):
     question = _belongs_to(Message, related_name="+")
     answer = _belongs_to(Message, related_name="runs")
     api_key = _belongs_to(ApiKey, null=True, related_name="+")
+    channel = models.CharField(max_length=20, choices=Channel.choices, blank=True, default="", db_default="")
+    # A public POST may name itself: the same name and request are answered by the same run.
+    idempotency_key = models.CharField(max_length=255, blank=True, default="", db_default="")
+    request_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # What was reserved of budgets before the model was called: [[counter id, dollars, tokens], ...].
+    reservation = models.JSONField(null=True)
     status = models.CharField(max_length=10, choices=MessageStatus.choices, default=MessageStatus.STREAMING)
     process = models.UUIDField()
     cancel_requested = models.BooleanField(default=False)
@@ -132,5 +142,40 @@ class Run(Identified):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["agent", "-id"], name="chat_runs_by_agent"),
-            models.Index(fields=["process"], condition=models.Q(status="streaming"), name="chat_live_runs"),
         ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"], condition=models.Q(status="streaming"), name="chat_one_turn_at_a_time"
+            ),
+            models.UniqueConstraint(
+                fields=["api_key", "idempotency_key"],
+                condition=~models.Q(idempotency_key=""),
+                name="chat_one_run_each_idempotency_key",
+            ),
+        ]
+
+
+class EventType(models.TextChoices):
+    """What the apps above may hear of."""
+
+    CONVERSATION_STARTED = "conversation.started", _("Conversation started")
+    MESSAGE_CREATED = "message.created", _("Message created")
+    RUN_FAILED = "run.failed", _("Run failed")
+
+
+class OutboxEvent(Identified):
+    """News for the apps above, written in the transaction of what happened, and only where somebody wants it.
+
+    Whoever passes an event on deletes it in the transaction that makes it theirs.
+    """
+
+    workspace = _belongs_to(Workspace, related_name="+")
+    agent = _belongs_to(Agent, related_name="+")
+    type = models.CharField(max_length=60, choices=EventType.choices)
+    data = models.JSONField()
+    created_at = models.DateTimeField()
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]

@@ -28,9 +28,11 @@ INSTALLED_APPS = [
     "core",
     "accounts",
     "llm",
+    "billing",
     "agents",
     "knowledge",
     "chat",
+    "integrations",
     "gilo",
 ]
 

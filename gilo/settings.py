@@ -7,6 +7,7 @@ import base64
 import hmac
 import os
 import secrets as random_secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,14 +82,20 @@ def _kept_secret(name: str, make: Any) -> str:
     folder = DATA_DIR / "secrets"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / name.lower()
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
+    if not path.exists():
+        _write_once(path, str(make()))
+    return path.read_text(encoding="ascii").strip()
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write the file whole or not at all: of many processes at their first start, all read what the first one wrote."""
+    unfinished = path.with_name(f"{path.name}.{random_secrets.token_hex(8)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        value = str(make())
-        file.write(value)
-    return value
+        file.write(text)
+    with suppress(FileExistsError):
+        os.link(unfinished, path)
+    unfinished.unlink()
 
 
 def _make_fernet_key() -> str:

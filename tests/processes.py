@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,14 +21,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_until(condition, seconds: float = 60.0, message: str = "the condition"):
-    """The condition's first true value; fails with the message after that many seconds."""
+def wait_until(condition, seconds: float = 60.0, message: str | Callable[[], str] = "the condition"):
+    """The condition's first true value; fails with the message (of that moment) after that many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
         time.sleep(0.05)
+    message = message() if callable(message) else message
     raise AssertionError(f"{message} did not come true within {seconds:.0f} s")
 
 
@@ -70,7 +71,7 @@ class Process:
             assert self.popen.poll() is None, self.log
             return self.health() == 200
 
-        wait_until(ready, seconds, f"health of {self.url} (log: {self.log[-2000:]})")
+        wait_until(ready, seconds, lambda: f"health of {self.url}: {self.health()} (log: {self.log[-2000:]})")
 
     def send(self, number: int) -> None:
         self.popen.send_signal(number)

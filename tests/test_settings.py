@@ -76,3 +76,18 @@ def test_each_variable_may_come_from_a_file(tmp_path):
         check=True,
     ).stdout
     assert output.strip() == "a-model-of-mine"
+
+
+def test_processes_that_start_together_agree_on_the_secret_they_make(monkeypatch, tmp_path):
+    from gilo import settings
+
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+    read_by_the_other = []
+
+    def make_slowly():
+        read_by_the_other.append(settings._kept_secret("A_KEY", lambda: "the other one's"))
+        return "ours"
+
+    assert settings._kept_secret("A_KEY", make_slowly) == "the other one's"
+    assert read_by_the_other == ["the other one's"]
+    assert [path.name for path in (tmp_path / "secrets").iterdir()] == ["a_key"]

@@ -1,0 +1,6 @@
+"""Routes of integrations: pages and API."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []
+api_urlpatterns: list[URLPattern | URLResolver] = []
