@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.workspace_api import WorkspaceView
 from agents import selectors, services
-from agents.config import AgentConfig
+from agents.config import SYSTEM_MESSAGES, TEMPERATURES, AgentConfig
 from agents.gallery import get_template, list_templates
 from agents.models import Agent, AgentVersion, ApiKey
 from core.api import ErrorSerializer, StrictSerializer
@@ -40,6 +40,8 @@ class ConfigSerializer(StrictSerializer):
     knowledge_enabled = serializers.BooleanField(required=False)
     language = serializers.ChoiceField(choices=LANGUAGES, required=False)
     appearance = AppearanceSerializer(required=False)
+    openai_system_messages = serializers.ChoiceField(choices=SYSTEM_MESSAGES, required=False)
+    openai_temperature = serializers.ChoiceField(choices=TEMPERATURES, required=False)
 
     def validate_endpoint_id(self, value: UUID | None) -> str | None:
         return None if value is None else str(value)

@@ -5,6 +5,9 @@ from typing import Any, Self
 
 from django.utils.translation import gettext_noop
 
+# What becomes of what an OpenAI-compatible request says for itself (the first is the default).
+SYSTEM_MESSAGES = ("append", "refuse", "ignore")
+TEMPERATURES = ("allow", "refuse", "ignore")
 DEFAULT_INSTRUCTIONS = gettext_noop(  # pages write it in the maker's language
     "You are a helpful assistant. Answer briefly, in the language of the question. "
     "When passages from documents are given, answer from them and cite them; if they do not hold the answer, say so."
@@ -34,6 +37,8 @@ class AgentConfig:
     knowledge_enabled: bool = True
     language: str = "auto"
     appearance: Appearance = field(default_factory=Appearance)
+    openai_system_messages: str = SYSTEM_MESSAGES[0]
+    openai_temperature: str = TEMPERATURES[0]
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:

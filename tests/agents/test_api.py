@@ -55,6 +55,8 @@ def test_create_agent_refuses_fields_it_does_not_own(signed_in, field):
         {"suggested_questions": ["a"] * 7},
         {"appearance": {"color": "red", "color_2": "#000000", "glyph": ""}},
         {"endpoint_id": "nope"},
+        {"openai_system_messages": "allow"},
+        {"openai_temperature": "append"},
         {"unknown": 1},
     ],
 )
@@ -71,6 +73,13 @@ def test_save_config_makes_a_version_only_when_something_changed(signed_in):
     assert patch(signed_in, path, {"instructions": "Be brief."}).json()["version"] == 2
     again = patch(signed_in, path, {"instructions": "Be brief."}).json()
     assert (again["version"], again["config"]["instructions"]) == (2, "Be brief.")
+
+
+def test_save_config_takes_what_openai_clients_may_set(signed_in):
+    agent = make_agent(signed_in.workspace)
+    chosen = {"openai_system_messages": "refuse", "openai_temperature": "ignore"}
+    config = patch(signed_in, f"/api/agents/{agent.pk}/config", chosen).json()["config"]
+    assert {name: config[name] for name in chosen} == chosen
 
 
 def test_save_config_on_a_stale_version_conflicts(signed_in):

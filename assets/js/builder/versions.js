@@ -17,6 +17,8 @@ const FIELDS = [
   "knowledge_enabled",
   "language",
   "appearance",
+  "openai_system_messages",
+  "openai_temperature",
 ];
 
 export class Versions {
