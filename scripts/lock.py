@@ -2,7 +2,7 @@
 """Resolve requirements/*.in into locks for every platform and Python ≥ 3.11, each file pinned by hash.
 
 The resolver (uv) lives in an environment of its own under .build; no index address is written into the locks.
-overrides.txt leaves out what two packages ask for and nobody here uses (torch and its kin).
+overrides.txt leaves out what packages ask for and nobody here imports (torch and its kin, parts of mcp).
 """
 
 import os
