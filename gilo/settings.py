@@ -201,10 +201,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any absence of the broker
 DOCUMENT_LEASE_SECONDS = env_int("GILO_DOCUMENT_LEASE_SECONDS", 30)  # a dead worker's document is taken up after this
 DOCUMENT_SWEEP_SECONDS = env_int("GILO_DOCUMENT_SWEEP_SECONDS", 10)
+WEBHOOK_TIMEOUT_SECONDS = env_int("GILO_WEBHOOK_TIMEOUT", 15)  # half of a delivery's lease
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep-documents": {"task": "knowledge.sweep_documents", "schedule": float(DOCUMENT_SWEEP_SECONDS)},
     "delete-orphans": {"task": "knowledge.delete_orphans", "schedule": 3600.0},
     "clear-sessions": {"task": "accounts.clear_sessions", "schedule": 3600.0},
+    "delete-old-deliveries": {"task": "integrations.delete_old_deliveries", "schedule": 3600.0},
+    "send-webhook-notices": {"task": "integrations.send_notices", "schedule": 60.0},
 }
 WORKER_INSIDE = env_flag("GILO_WORKER_INSIDE", not REDIS_URL)
 WORKER_THREADS = env_int("GILO_WORKER_THREADS", 2)
@@ -313,6 +316,11 @@ EGRESS_ALLOWED_NETWORKS = env_list("GILO_EGRESS_ALLOWED_NETWORKS")
 CHAT_DEAD_AFTER_SECONDS = env_int("GILO_CHAT_DEAD_AFTER", 20)  # without a heartbeat, a process's runs are ended
 CHAT_SWEEP_SECONDS = env_int("GILO_CHAT_SWEEP", 10)
 CHAT_LONGEST_RUN_SECONDS = env_int("GILO_CHAT_LONGEST_RUN", 1200)
+
+# --- Plans ------------------------------------------------------------------------------------------------------------
+DEFAULT_PLAN = env("GILO_DEFAULT_PLAN", "free")  # of workspaces that have chosen none (billing/plans.py)
+if DEFAULT_PLAN not in {"free", "pro", "team", "unlimited"}:
+    raise ImproperlyConfigured("GILO_DEFAULT_PLAN must be free, pro, team or unlimited.")
 
 # --- Web security -----------------------------------------------------------------------------------------------------
 _site = urlsplit(SITE_URL)
