@@ -5,7 +5,7 @@ CSRF check on unsafe methods; a WebSocket with a cookie must come from our own p
 event loop and no thread.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from http import HTTPStatus
 from importlib import import_module
 from io import BytesIO
@@ -32,7 +32,7 @@ from core.async_db import fetch_all
 from core.errors import NotFound
 
 Scope = dict[str, Any]
-KeyCheck = Callable[[UUID], Awaitable[bool]]
+KeyCheck = Callable[[Collection[UUID]], Awaitable[set[UUID]]]  # of these keys, those that may still be used
 
 _SESSION_QUERY = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
 _MEMBER_QUERY = """
@@ -43,12 +43,13 @@ WHERE person.id = %s AND person.is_active
 ORDER BY (member.workspace_id = %s::uuid) DESC NULLS LAST, member.created_at, member.id
 LIMIT 1
 """
+# One row for each member who is still in the workspace, named by the place in the lists that are asked about.
 _RECHECK_QUERY = """
-SELECT session.session_data, person.id, person.password
-FROM accounts_user person
-JOIN accounts_membership member ON member.user_id = person.id AND member.workspace_id = %s
-LEFT JOIN django_session session ON session.session_key = %s AND session.expire_date > now()
-WHERE person.id = %s AND person.is_active
+SELECT asked.place, session.session_data, person.id, person.password
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) WITH ORDINALITY AS asked(user_id, workspace_id, session_key, place)
+JOIN accounts_user person ON person.id = asked.user_id AND person.is_active
+JOIN accounts_membership member ON member.user_id = asked.user_id AND member.workspace_id = asked.workspace_id
+LEFT JOIN django_session session ON session.session_key = asked.session_key AND session.expire_date > now()
 """
 _key_checks: list[KeyCheck] = []
 
@@ -74,13 +75,41 @@ async def authenticate_scope(scope: Scope) -> Principal | None:
 
 
 async def is_still_allowed(principal: Principal) -> bool:
-    """Whether who opened a long-lived stream may keep it: one query. Ask every few seconds."""
-    if principal.api_key_id is not None:
-        return bool(_key_checks) and all([await check(principal.api_key_id) for check in _key_checks])
-    rows = await fetch_all(_RECHECK_QUERY, [principal.workspace_id, principal.session_key, principal.user_id])
-    if not rows:
-        return False
-    session_data, user_id, password = rows[0]
+    """Whether who opened a long-lived stream may keep it. Ask every few seconds."""
+    return (await check_still_allowed([principal]))[0]
+
+
+async def check_still_allowed(principals: Sequence[Principal]) -> list[bool]:
+    """For each of these, whether it may keep what it opened: at most one query for members and one for keys.
+
+    A member must be active, in the workspace, and have the session that was used, opened with the present password.
+    """
+    keys = {principal.api_key_id for principal in principals if principal.api_key_id is not None}
+    live_keys = await _find_live_keys(keys)
+    members = {id(principal) for principal in await _find_live_members(principals)}
+    return [
+        principal.api_key_id in live_keys if principal.api_key_id is not None else id(principal) in members
+        for principal in principals
+    ]
+
+
+async def _find_live_keys(keys: set[UUID]) -> set[UUID]:
+    if not keys or not _key_checks:
+        return set()
+    return set.intersection(*[await check(keys) for check in _key_checks])
+
+
+async def _find_live_members(principals: Sequence[Principal]) -> list[Principal]:
+    # Equal principals may have come through different sessions: each is asked about by its place.
+    members = [principal for principal in principals if principal.api_key_id is None]
+    if not members:
+        return []
+    asked = [(member.user_id, member.workspace_id, member.session_key) for member in members]
+    rows = await fetch_all(_RECHECK_QUERY, [list(column) for column in zip(*asked, strict=True)])
+    return [members[place - 1] for place, *found in rows if _keeps_access(members[place - 1], *found)]
+
+
+def _keeps_access(principal: Principal, session_data: str | None, user_id: UUID, password: str) -> bool:
     if principal.session_key is None:
         return True
     return session_data is not None and _opens(_decode_session(session_data), user_id, password)
@@ -130,13 +159,14 @@ def _opens(session: dict[str, Any], user_id: UUID, password: str) -> bool:
 
 def _refuse_other_sites(scope: Scope, headers: CaseInsensitiveMapping[str]) -> None:
     if scope["type"] == "websocket":
-        if not _comes_from_own_page(headers):
+        if not comes_from_own_page(headers):
             raise CrossSiteRefused()
     elif scope["method"] not in SAFE_METHODS:
         _check_csrf(scope)
 
 
-def _comes_from_own_page(headers: CaseInsensitiveMapping[str]) -> bool:
+def comes_from_own_page(headers: CaseInsensitiveMapping[str]) -> bool:
+    """Whether the Origin header names this site, at an address that this site goes by."""
     host = headers.get("host", "")
     known = validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
     return known and is_own_origin(headers.get("origin", ""), host)

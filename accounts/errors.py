@@ -55,6 +55,11 @@ class CrossSiteRefused(PermissionDenied):
     message = "This request comes from another site, or its CSRF token is missing. Reload the page and try again."
 
 
+class ScopeMissing(PermissionDenied):
+    code = "scope_missing"
+    message = "This key does not open this. Use a key with the right scope, or none to open everything."
+
+
 class SocialEmailTaken(GiloError):
     status = HTTPStatus.CONFLICT
     code = "social_email_taken"

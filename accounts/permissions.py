@@ -8,6 +8,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from accounts.errors import ScopeMissing
 from accounts.models import Role
 from core.errors import NotAuthenticated, PermissionDenied
 from core.policy import API_KEY, PUBLIC, SIGNED_IN, policy_for
@@ -27,20 +28,40 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "knowledge.view": _ALL,
     "knowledge.edit": _CHANGE,
     "conversation.view": _ALL,
+    "history.view": _ALL,
+    "history.delete": _CHANGE,
     "api_key.view": _CHANGE,
     "api_key.edit": _CHANGE,
+    "webhook.view": _CHANGE,
+    "webhook.edit": _CHANGE,
     "model_endpoint.view": _CHANGE,
     "model_endpoint.edit": _OWNER,
     "workspace.view": _ALL,
     "workspace.edit": _OWNER,
 }
-# what an API key may do, always within its one agent
-API_KEY_ACTIONS = frozenset({"agent.chat", "conversation.view"})
+CHAT, CONVERSATIONS, KNOWLEDGE = "chat", "conversations", "knowledge"
+SCOPES = (CHAT, CONVERSATIONS, KNOWLEDGE)
+# what an API key may do, always within its one agent: action → the scopes of which one is enough
+KEY_SCOPES: dict[str, frozenset[str]] = {
+    "agent.view": frozenset(SCOPES),
+    "agent.chat": frozenset({CHAT}),
+    "conversation.view": frozenset({CHAT, CONVERSATIONS}),  # following a run is part of a chat
+    "history.view": frozenset({CONVERSATIONS}),
+    "history.delete": frozenset({CONVERSATIONS}),
+    "knowledge.view": frozenset({KNOWLEDGE}),
+}
+API_KEY_ACTIONS = frozenset(KEY_SCOPES)
+# what a visitor of a widget or a hosted page may do, always within the own conversations
+VISITOR_ACTIONS = frozenset({"agent.view", "agent.chat", "conversation.view", "history.view"})
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts, in which workspace: a member (user_id, role) or an API key (api_key_id, agent_id)."""
+    """Who acts, in which workspace: a member (user_id, role), an API key (api_key_id, agent_id), or a visitor.
+
+    A visitor is a key with an `end_user`, and sees nothing of the key's other visitors. `key_family` are the keys whose
+    conversations are the key's own too: those that it replaced by rotation, and the other way round.
+    """
 
     workspace_id: UUID
     user_id: UUID | None = None
@@ -48,12 +69,17 @@ class Principal:
     api_key_id: UUID | None = None
     agent_id: UUID | None = None
     session_key: str | None = field(default=None, repr=False, compare=False)
+    end_user: str = ""
+    scopes: frozenset[str] = frozenset()  # of an API key; none: all
+    key_family: tuple[UUID, ...] = ()
 
 
 def is_allowed(principal: Principal, action: str) -> bool:
     """Whether the principal may do this action in its own workspace."""
+    if principal.end_user:
+        return action in VISITOR_ACTIONS
     if principal.api_key_id is not None:
-        return action in API_KEY_ACTIONS
+        return action in API_KEY_ACTIONS and (not principal.scopes or bool(principal.scopes & KEY_SCOPES[action]))
     return principal.role in ACTIONS[action]
 
 
@@ -73,7 +99,7 @@ def authorize(principal: Principal | None, policy: str) -> None:
     if principal is None:
         raise NotAuthenticated()
     if not passes(principal, policy):
-        raise PermissionDenied()
+        raise ScopeMissing() if principal.api_key_id is not None else PermissionDenied()
 
 
 def authorize_user(user: Any, principal: Principal | None, policy: str) -> None:

@@ -7,6 +7,6 @@ class AgentsConfig(AppConfig):
     def ready(self) -> None:
         # Both need the loaded models.
         from accounts.doors import register_key_check
-        from agents.keys import is_key_alive
+        from agents.keys import find_live_keys
 
-        register_key_check(is_key_alive)
+        register_key_check(find_live_keys)

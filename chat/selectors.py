@@ -24,9 +24,11 @@ HISTORY_MESSAGES = 40
 POLL_SECONDS = 0.5
 STREAMING = "streaming"
 
-# An API key sees its own conversations, a member its own: whose it is, is part of every condition.
+# An API key sees its own conversations (and its family's), a visitor its own of them, a member its own: whose it is, is
+# part of every condition.
 _OWNED = """conversation.workspace_id = %s AND (%s::uuid IS NULL OR conversation.agent_id = %s)
-    AND (conversation.api_key_id = %s OR (%s::uuid IS NULL AND conversation.user_id = %s))"""
+    AND (conversation.api_key_id = ANY(%s::uuid[]) AND (%s::text = '' OR conversation.end_user = %s)
+        OR (%s::uuid[] IS NULL AND conversation.user_id = %s))"""
 _HISTORY_QUERY = f"""
 SELECT message.id, message.role, message.content, message.status
 FROM chat_conversation conversation LEFT JOIN LATERAL (
@@ -80,8 +82,9 @@ class StoredRun:
 
 
 def _whose(principal: Principal, agent_id: UUID | None) -> list[Any]:
-    key = principal.api_key_id
-    return [principal.workspace_id, agent_id, agent_id, key, key, principal.user_id]
+    keys = None if principal.api_key_id is None else [principal.api_key_id, *principal.key_family]
+    visitor = principal.end_user
+    return [principal.workspace_id, agent_id, agent_id, keys, visitor, visitor, keys, principal.user_id]
 
 
 async def load_history(principal: Principal, agent_id: UUID, conversation_id: UUID) -> list[StoredMessage]:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from accounts.permissions import Principal
+from accounts.doors import check_still_allowed
 from agents.keys import take_used_keys
 from agents.services import record_key_use
 from chat.execution import process_id
@@ -67,15 +67,6 @@ UPDATE chat_run SET finish_reason = 'error', error = %s, finished_at = clock_tim
     status = CASE WHEN dead.is_empty THEN 'failed' ELSE 'partial' END
 FROM dead WHERE chat_run.id = dead.id RETURNING chat_run.id
 """
-_ACCESS = """
-SELECT 'key', key.id::text, '' FROM agents_apikey key WHERE key.id = ANY(%s) AND key.revoked_at IS NULL
-UNION ALL
-SELECT 'member', member.user_id::text, member.workspace_id::text FROM accounts_membership member
-JOIN accounts_user person ON person.id = member.user_id AND person.is_active WHERE member.user_id = ANY(%s)
-UNION ALL
-SELECT 'session', session.session_key, '' FROM django_session session
-WHERE session.session_key = ANY(%s) AND session.expire_date > now()
-"""
 
 
 async def flush_runs() -> None:
@@ -112,25 +103,14 @@ async def sweep_runs() -> list[UUID]:
 
 
 async def check_access() -> None:
-    """End the runs, and close the sockets, of revoked keys, removed or suspended members, and closed sessions."""
+    """End the runs, and close the sockets, of who may no longer come in: see `accounts.doors.check_still_allowed`."""
     watched: list[Watched] = [*live_runs.values(), *access_watchers]
     if not watched:
         return
-    principals = [item.principal for item in watched]  # equal ones may have come through different sessions
-    keys = list({principal.api_key_id for principal in principals if principal.api_key_id})
-    users = list({principal.user_id for principal in principals if principal.user_id})
-    sessions = list({principal.session_key for principal in principals if principal.session_key})
-    rights = set(await fetch_all(_ACCESS, [keys, users, sessions]))
-    for item in watched:
-        if not _needed_rights(item.principal) <= rights:
+    allowed = await check_still_allowed([item.principal for item in watched])
+    for item, may_stay in zip(watched, allowed, strict=True):
+        if not may_stay:
             item.end_access()
-
-
-def _needed_rights(principal: Principal) -> set[tuple[str, str, str]]:
-    if principal.api_key_id is not None:
-        return {("key", str(principal.api_key_id), "")}
-    member = {("member", str(principal.user_id), str(principal.workspace_id))}
-    return member | {("session", principal.session_key, "")} if principal.session_key else member
 
 
 async def record_used_keys() -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from accounts.doors import authenticate_scope
+from accounts.doors import authenticate_scope, comes_from_own_page, read_headers
 from accounts.permissions import Principal, authorize
-from agents.keys import KeyIdentity, resolve_key
+from agents.keys import KeyIdentity, require_origin, resolve_key
 from core.errors import NotAuthenticated, NotFound
 
 
@@ -24,19 +24,39 @@ async def identify_key(token: str) -> KeyIdentity:
 
 
 def principal_of_key(identity: KeyIdentity) -> Principal:
-    """What the key may do, within its one agent."""
+    """What the key or the visitor may do, within its one agent."""
     agent = identity.agent
-    return Principal(workspace_id=agent.workspace_id, api_key_id=identity.key_id, agent_id=agent.agent_id)
+    return Principal(
+        workspace_id=agent.workspace_id,
+        api_key_id=identity.key_id,
+        agent_id=agent.agent_id,
+        end_user=identity.end_user,
+        scopes=frozenset(identity.scopes),
+        key_family=identity.family,
+    )
 
 
 async def authorize_key(token: str, policy: str, agent_id: UUID | None = None) -> tuple[KeyIdentity, Principal]:
-    """The key's identity and principal once it may do this; another agent's id is NotFound."""
+    """The key's identity and principal once it may do this; another agent's id is NotFound.
+
+    Raises AgentOff, KeyNotForPrograms, IdentityRequired, ScopeMissing as well.
+    """
     identity = await identify_key(token)
     principal = principal_of_key(identity)
     authorize(principal, policy)
     if agent_id is not None and agent_id != identity.agent.agent_id:
         raise NotFound()
     return identity, principal
+
+
+def check_origin(identity: KeyIdentity, scope: Any) -> None:
+    """Raise OriginNotAllowed when the request comes from a page that may not use this key.
+
+    A visitor may also come from our own pages: the widget's frame and the hosted page are ours.
+    """
+    headers = read_headers(scope)
+    if not (identity.end_user and comes_from_own_page(headers)):
+        require_origin(identity, headers.get("origin", ""))
 
 
 async def authorize_member(scope: Any, policy: str) -> Principal:

@@ -1,9 +1,22 @@
 """The one table: who passes which policy."""
 
+from dataclasses import replace
+
 import pytest
 
+from accounts.errors import ScopeMissing
 from accounts.models import Role
-from accounts.permissions import ACTIONS, API_KEY_ACTIONS, Principal, authorize, is_allowed
+from accounts.permissions import (
+    ACTIONS,
+    API_KEY_ACTIONS,
+    KEY_SCOPES,
+    KNOWLEDGE,
+    SCOPES,
+    VISITOR_ACTIONS,
+    Principal,
+    authorize,
+    is_allowed,
+)
 from core.errors import NotAuthenticated, PermissionDenied
 from core.ids import uuid7
 from core.policy import API_KEY, PUBLIC, SIGNED_IN
@@ -31,6 +44,23 @@ def test_editor_changes_but_never_deletes_agents():
 @pytest.mark.parametrize("action", sorted(ACTIONS))
 def test_api_key_may_do_its_few_actions_only(action):
     assert is_allowed(KEY, action) == (action in API_KEY_ACTIONS)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_scoped_key_may_do_its_scopes_actions_only(scope):
+    key = replace(KEY, scopes=frozenset({scope}))
+    for action in ACTIONS:
+        assert is_allowed(key, action) == (scope in KEY_SCOPES.get(action, ()))
+    with pytest.raises(ScopeMissing):
+        authorize(replace(key, scopes=frozenset({KNOWLEDGE})), "history.delete")
+
+
+@pytest.mark.parametrize("scopes", [frozenset(), frozenset(SCOPES)])
+def test_visitor_may_chat_and_read_and_nothing_else(scopes):
+    visitor = replace(KEY, end_user="visitor:1", scopes=scopes)
+    assert {action for action in ACTIONS if is_allowed(visitor, action)} == VISITOR_ACTIONS
+    assert VISITOR_ACTIONS <= API_KEY_ACTIONS
+    assert all(action.endswith((".view", ".chat")) for action in VISITOR_ACTIONS)
 
 
 def test_policies_tell_visitors_members_and_keys_apart():

@@ -1,0 +1,50 @@
+"""Visitors' tokens: what a visitor of a widget or a hosted page shows with each request. Signed, stored nowhere."""
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+
+VISITOR_PREFIX = "gilo_v."
+VISITOR_TOKEN_SECONDS = 24 * 3600
+VERIFIED = "user:"  # whom the site's own signature names
+ANONYMOUS = "visitor:"  # whom we gave a number
+_MAX_CHARACTERS = 8192
+_signer = Signer(salt="gilo.visitor", sep=".")
+
+
+@dataclass(frozen=True, slots=True)
+class VisitorToken:
+    """What a token says. `seal` changes with the key's identity secret: who was vouched for by an old one is out."""
+
+    key_id: UUID
+    end_user: str
+    channel: str
+    seal: str
+    expires_at: int  # seconds since 1970
+
+    @property
+    def is_verified(self) -> bool:
+        return self.end_user.startswith(VERIFIED)
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= time.time()
+
+
+def write_visitor_token(token: VisitorToken) -> str:
+    """The token as text; only letters, digits, `-`, `_` and `.`, so that it fits every header."""
+    parts = [token.key_id.hex, token.end_user, token.channel, token.seal, token.expires_at]
+    return VISITOR_PREFIX + _signer.sign_object(parts)
+
+
+def read_visitor_token(text: str) -> VisitorToken | None:
+    """What a token says, expired or not; None when it is not ours."""
+    if not text.startswith(VISITOR_PREFIX) or len(text) > _MAX_CHARACTERS or not text.isascii():
+        return None
+    try:
+        key_id, end_user, channel, seal, expires_at = _signer.unsign_object(text.removeprefix(VISITOR_PREFIX))
+        return VisitorToken(UUID(key_id), end_user, channel, seal, expires_at)
+    except (BadSignature, ValueError):
+        return None

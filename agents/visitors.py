@@ -1,0 +1,105 @@
+"""Visitors: people who chat in a widget or on a hosted page, with or without a name that the site vouches for.
+
+A visitor's session is a signed token, no row. Anonymous visitors are `visitor:<uuid>`, and stay the same person by
+showing their last token; a name alone never makes anybody somebody. A site that knows its users signs a JWT (HS256,
+`sub`, `exp`) with the key's identity secret: such a visitor is `user:<sub>` on every device.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+
+from agents.errors import IdentityInvalid, IdentityRequired
+from agents.keys import KeyIdentity
+from agents.models import KeyKind
+from agents.visitor_tokens import (
+    ANONYMOUS,
+    VERIFIED,
+    VISITOR_TOKEN_SECONDS,
+    VisitorToken,
+    read_visitor_token,
+    write_visitor_token,
+)
+from core.crypto import SecretUnreadable, decrypt
+from core.ids import uuid7
+from core.text import is_storable
+
+IDENTITY_SECONDS = 24 * 3600  # a site's signed identity lives at most this long
+LEEWAY_SECONDS = 60  # clocks differ
+MAX_SUBJECT_CHARACTERS = 190
+REMEMBERED_SECONDS = 180 * 24 * 3600  # how long after its end a token still proves who an anonymous visitor was
+_MAX_IDENTITY_CHARACTERS = 4096
+_ALGORITHM = "HS256"
+
+
+@dataclass(frozen=True, slots=True)
+class VisitorSession:
+    """A visitor's session: the token goes with each request as `Authorization: Bearer`."""
+
+    token: str
+    end_user: str
+    is_verified: bool
+    expires_at: datetime
+
+
+def open_visitor_session(
+    identity: KeyIdentity, *, visitor: str | None = None, identity_token: str | None = None, channel: str | None = None
+) -> VisitorSession:
+    """Open or renew a visitor's session under a widget's or hosted page's key (`agents.keys.resolve_page_key`).
+
+    `visitor` is the token of the visitor's last session (also one that has expired): it keeps an anonymous visitor the
+    same person; anything else there makes a new one. `identity_token` is the site's JWT. Raises IdentityRequired,
+    IdentityInvalid.
+    """
+    if identity_token:
+        end_user = VERIFIED + read_identity(identity, identity_token)
+    elif identity.requires_identity:
+        raise IdentityRequired()
+    else:
+        end_user = _recognise(identity, visitor) or f"{ANONYMOUS}{uuid7()}"
+    expires_at = int(time.time()) + VISITOR_TOKEN_SECONDS
+    token = VisitorToken(identity.key_id, end_user, channel or _channel_of(identity), identity.seal, expires_at)
+    moment = datetime.fromtimestamp(expires_at, UTC)
+    return VisitorSession(write_visitor_token(token), end_user, token.is_verified, moment)
+
+
+def read_identity(identity: KeyIdentity, token: str) -> str:
+    """The subject of a JWT that the site signed with the key's identity secret. Raises IdentityInvalid."""
+    if not identity.identity_secret or len(token) > _MAX_IDENTITY_CHARACTERS:
+        raise IdentityInvalid()
+    try:
+        claims = jwt.decode(
+            token,
+            decrypt(identity.identity_secret),
+            algorithms=[_ALGORITHM],
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["sub", "exp"], "verify_aud": False, "verify_iss": False},
+        )
+        if claims["exp"] > time.time() + IDENTITY_SECONDS + LEEWAY_SECONDS:
+            raise IdentityInvalid(f"The signed identity may live {IDENTITY_SECONDS // 3600} hours at most.")
+    except (jwt.PyJWTError, SecretUnreadable, ValueError, TypeError, OverflowError, RecursionError):
+        raise IdentityInvalid() from None
+    return _read_subject(claims["sub"])
+
+
+def _read_subject(subject: Any) -> str:
+    if not isinstance(subject, str) or not subject.strip() or not subject.isprintable() or not is_storable(subject):
+        raise IdentityInvalid("The identity's `sub` must be your id of the user, as text.")
+    if len(subject) > MAX_SUBJECT_CHARACTERS:
+        raise IdentityInvalid(f"The identity's `sub` may have {MAX_SUBJECT_CHARACTERS} characters at most.")
+    return subject
+
+
+def _recognise(identity: KeyIdentity, visitor: str | None) -> str | None:
+    """Who shows this token, if it is an anonymous visitor of this key or of one that it replaced."""
+    token = read_visitor_token(visitor) if visitor else None
+    if token is None or token.is_verified or token.key_id not in identity.family:
+        return None
+    return token.end_user if token.expires_at + REMEMBERED_SECONDS > time.time() else None
+
+
+def _channel_of(identity: KeyIdentity) -> str:
+    return KeyKind(identity.kind).value
