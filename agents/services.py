@@ -1,6 +1,7 @@
 """Writes about agents: keyword-only, one transaction each. Permission is the route's declared policy."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,13 @@ from accounts.models import User
 from agents.config import AgentConfig
 from agents.errors import VersionConflict
 from agents.keys import KEY_PREFIX, forget_keys
-from agents.models import Agent, AgentStatus, AgentVersion, ApiKey
+from agents.models import Agent, AgentStatus, AgentVersion, ApiKey, KeyKind
 from agents.signals import agent_deleting
-from core.crypto import make_token, token_digest
+from core.crypto import encrypt, make_token, token_digest
+from core.errors import ValidationFailed
 from core.ids import uuid7
 
+IDENTITY_PREFIX = "gilo_identity_"
 _PREFIX_LENGTH = len(KEY_PREFIX) + 6
 _SLUG_LENGTH = 60
 
@@ -98,6 +101,12 @@ def deploy_agent(*, agent: Agent) -> Agent:
     return agent
 
 
+def set_wanted_events(*, agent_id: UUID, types: set[str]) -> None:
+    """Say which events higher apps want to hear of; the caller has locked the agent. Others are never written."""
+    Agent.objects.filter(pk=agent_id).update(wanted_events=sorted(types))
+    transaction.on_commit(forget_keys)
+
+
 @transaction.atomic
 def delete_agent(*, agent: Agent) -> None:
     """Delete the agent with all that hangs on it; receivers clean up what is outside the database."""
@@ -107,13 +116,80 @@ def delete_agent(*, agent: Agent) -> None:
 
 
 @transaction.atomic
-def create_api_key(*, agent: Agent, actor: User | None, name: str) -> tuple[ApiKey, str]:
-    """A new key and its plain text, which is nowhere stored: show it once."""
-    token = make_token(KEY_PREFIX)
-    key = ApiKey.objects.create(
-        agent=agent, name=name, prefix=token[:_PREFIX_LENGTH], digest=token_digest(token), created_by=actor
+def create_api_key(
+    *,
+    agent: Agent,
+    actor: User | None,
+    name: str,
+    kind: str = KeyKind.SECRET,
+    scopes: Sequence[str] = (),
+    allowed_origins: Sequence[str] = (),
+    expires_at: datetime | None = None,
+    requires_identity: bool = False,
+) -> tuple[ApiKey, str]:
+    """A new key and its plain text, which is nowhere stored: show it once. Raises ValidationFailed."""
+    key = ApiKey(agent=agent, name=name, kind=kind, created_by=actor)
+    _set_limits(
+        key,
+        {
+            "scopes": scopes,
+            "allowed_origins": allowed_origins,
+            "expires_at": expires_at,
+            "requires_identity": requires_identity,
+        },
     )
-    return key, token
+    return key, _save_with_new_token(key)
+
+
+@transaction.atomic
+def update_api_key(*, key: ApiKey, changes: dict[str, Any]) -> ApiKey:
+    """Change a key's name, scopes, origins, expiry or need of identity; it counts at once. Raises ValidationFailed."""
+    key = _lock_key(key)
+    key.name = changes.pop("name", key.name)
+    _set_limits(key, changes)
+    key.save()
+    transaction.on_commit(forget_keys)
+    return key
+
+
+@transaction.atomic
+def rotate_api_key(*, key: ApiKey, actor: User | None, overlap: timedelta) -> tuple[ApiKey, str]:
+    """A new key in the place of an old one, which goes on for the overlap only; both own the same conversations.
+
+    The new key is as the old one was; an expiry is moved, so that it lives as long as the old one was meant to.
+    """
+    old = _lock_key(key)
+    now = timezone.now()
+    new = ApiKey(
+        agent_id=old.agent_id,
+        name=old.name,
+        kind=old.kind,
+        scopes=old.scopes,
+        allowed_origins=old.allowed_origins,
+        requires_identity=old.requires_identity,
+        identity_secret=old.identity_secret,
+        expires_at=old.expires_at and now + (old.expires_at - old.created_at),
+        replaces=old,
+        created_by=actor,
+    )
+    token = _save_with_new_token(new)
+    old.expires_at = min(filter(None, (old.expires_at, now + overlap)))
+    old.save(update_fields=["expires_at", "updated_at"])
+    transaction.on_commit(forget_keys)
+    return new, token
+
+
+@transaction.atomic
+def make_identity_secret(*, key: ApiKey) -> str:
+    """A new secret with which the site signs its users' identities, shown once; an earlier one is dead at once."""
+    key = _lock_key(key)
+    if key.kind != KeyKind.WIDGET:
+        raise ValidationFailed("Only a widget's key has an identity secret.", code="key_not_for_visitors")
+    secret = make_token(IDENTITY_PREFIX)
+    key.identity_secret = encrypt(secret)
+    key.save(update_fields=["identity_secret", "updated_at"])
+    transaction.on_commit(forget_keys)
+    return secret
 
 
 @transaction.atomic
@@ -127,6 +203,31 @@ def revoke_api_key(*, key: ApiKey) -> None:
 def record_key_use(*, key_ids: set[UUID], at: datetime) -> None:
     """Remember when these keys were last used."""
     ApiKey.objects.filter(pk__in=key_ids).update(last_used_at=at)
+
+
+def _lock_key(key: ApiKey) -> ApiKey:
+    return ApiKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+
+
+def _save_with_new_token(key: ApiKey) -> str:
+    token = make_token(KEY_PREFIX)
+    key.prefix, key.digest = token[:_PREFIX_LENGTH], token_digest(token)
+    key.save()
+    return token
+
+
+def _set_limits(key: ApiKey, changes: dict[str, Any]) -> None:
+    """Set what limits a key, if it fits the key's kind and is not over yet."""
+    is_secret = key.kind == KeyKind.SECRET
+    if changes.get("scopes") and not is_secret:
+        raise ValidationFailed("Only a secret key has scopes: a widget's opens its visitors' chats.", param="scopes")
+    if changes.get("requires_identity") and is_secret:
+        raise ValidationFailed("Only a widget's key can ask for an identity.", param="requires_identity")
+    end = changes.get("expires_at")
+    if end is not None and end != key.expires_at and end <= timezone.now():
+        raise ValidationFailed("This moment is over. To end a key now, revoke it.", param="expires_at")
+    for name, value in changes.items():
+        setattr(key, name, list(value) if isinstance(value, Sequence) else value)
 
 
 def _lock(agent: Agent) -> Agent:

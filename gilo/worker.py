@@ -1,4 +1,6 @@
-"""The Celery worker and its timetable as threads: inside the web process without Redis, alone in `manage.py worker`.
+"""The Celery worker, its timetable and the webhooks' courier as threads.
+
+They run inside the web process without Redis, alone in `manage.py worker`.
 
 Threads, because the heavy parts leave Python anyway: parsing runs in child processes, embedding in native code.
 """
@@ -13,6 +15,7 @@ from celery.worker import WorkController
 from django.conf import settings
 
 from gilo.celery import app
+from integrations.webhooks.courier import Courier
 
 logger = logging.getLogger(__name__)
 STOP_SECONDS = 8.0  # a job cut off by the end of the process is taken up again: its row says where it stood
@@ -29,11 +32,13 @@ class Worker:
         self._controller: Any = WorkController(app=app, pool="threads", concurrency=settings.WORKER_THREADS)
         self._thread = threading.Thread(target=self._controller.start, name="worker", daemon=True)
         self._timetable: Any = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
+        self._courier = Courier()
 
     def __enter__(self) -> Self:
         self._thread.start()
         if app.conf.beat_schedule:
             self._timetable.start()
+        self._courier.start()
         return self
 
     def __exit__(
@@ -52,6 +57,7 @@ class Worker:
             self._timetable.service.stop()
         stopping = threading.Thread(target=self._controller.stop, name="worker-stop", daemon=True)
         stopping.start()
+        self._courier.stop()
         stopping.join(STOP_SECONDS)
         if stopping.is_alive():
             logger.warning("a job is still running; it will be taken up again at the next start")

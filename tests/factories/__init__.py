@@ -2,10 +2,15 @@
 
 from itertools import count
 
+from django.utils import timezone
+
 from accounts.models import Membership, Role, User, Workspace
 from agents import services
 from agents.config import AgentConfig
 from agents.models import Agent
+from chat.models import EventType, OutboxEvent
+from integrations.models import WebhookEndpoint
+from integrations.services import create_webhook
 
 _numbers = count(1)
 PASSWORD = "correct horse battery"
@@ -40,3 +45,19 @@ def make_agent(workspace: Workspace, *, name: str = "Guide", **config: object) -
 def make_key(agent: Agent, name: str = "test") -> str:
     """The plain text of a new API key."""
     return services.create_api_key(agent=agent, actor=None, name=name)[1]
+
+
+def make_webhook(agent: Agent, url: str, *, events: list[str] | None = None) -> tuple[WebhookEndpoint, str]:
+    """A webhook endpoint and its secret; by default it hears of every event."""
+    return create_webhook(agent=agent, url=url, events=events or list(EventType.values))
+
+
+def make_event(agent: Agent, type: str = EventType.MESSAGE_CREATED, **data: object) -> OutboxEvent:
+    """An event as a chat writes it, when somebody wants it."""
+    return OutboxEvent.objects.create(
+        workspace_id=agent.workspace_id,
+        agent=agent,
+        type=type,
+        data={"agent_id": str(agent.pk), **data},
+        created_at=timezone.now(),
+    )
