@@ -105,6 +105,17 @@ class EmbeddedPostgres:
         """Whether the server answers on its socket."""
         return self._run("pg_isready", "-q", "-h", self.sockets, check=False).returncode == 0
 
+    def has_died(self) -> bool:
+        """Whether the server ended without having been stopped: its own record says that it was at work."""
+        if self.pid is not None or not (self.data_dir / "PG_VERSION").exists():
+            return False
+        record = subprocess.run(  # noqa: S603 - a fixed program, our own path
+            [_binaries() / "pg_controldata", "-D", self.data_dir],
+            env={"LC_ALL": "C"}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        state = record.stdout.partition("Database cluster state:")[2].partition("\n")[0].strip()
+        return state != "shut down"
+
     @property
     def pid(self) -> int | None:
         """The server's process id while it runs; None when the pid file is stale or names another's process."""

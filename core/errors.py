@@ -14,7 +14,7 @@
     ├── TooManyRequests           429  rate_limited        (carries Retry-After)
     ├── UpstreamFailed            502  upstream_failed
     ├── Unavailable               503  unavailable         (carries Retry-After)
-    └── StorageFull               507  storage_full
+    └── StorageFull               507  storage_full        (carries Retry-After)
 
 Apps subclass these in their own `errors.py`. Messages are for people: what happened and what to do.
 """
@@ -184,4 +184,8 @@ class Unavailable(GiloError):
 class StorageFull(GiloError):
     status = HTTPStatus.INSUFFICIENT_STORAGE
     code = "storage_full"
-    message = "The server's disk is full. Nothing was stored; chats go on. Tell the operator."
+    message = "The server's disk is full: nothing was stored. Tell the operator."
+
+    def __init__(self, message: str | None = None, **extra: Any) -> None:
+        extra.setdefault("retry_after", 60)
+        super().__init__(message, **extra)

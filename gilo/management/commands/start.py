@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from core.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from gilo.database_keeper import DatabaseKeeper
 from gilo.prepare import prepare_database
 from gilo.server import bind, serve
 from gilo.shutdown import Shutdown, end_process
@@ -43,9 +44,11 @@ class Command(BaseCommand):
         if not settings.EMBEDDED_DATABASE:
             return
         try:
-            stack.enter_context(EmbeddedPostgres(settings.EMBEDDED_DATABASE_DIR).in_use())
+            server = EmbeddedPostgres(settings.EMBEDDED_DATABASE_DIR)
+            stack.enter_context(server.in_use())
         except EmbeddedPostgresError as error:
             raise CommandError(f"The embedded PostgreSQL did not start.\n{error}") from None
+        stack.enter_context(DatabaseKeeper(server))
 
     def _welcome(self, port: int) -> None:
         self.stdout.write(f"\n  GiLo is ready at http://localhost:{port}")
