@@ -1,9 +1,10 @@
 """Reads about agents. The first argument is the workspace."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from agents.keys import ChatAgent, make_chat_agent
-from agents.models import Agent, AgentVersion, ApiKey
+from agents.models import Agent, AgentVersion, ApiKey, KeyKind
 from core.async_db import fetch_all
 from core.errors import NotFound
 from core.tenancy import ScopedQuerySet
@@ -13,6 +14,24 @@ SELECT agent.id, agent.workspace_id, version.id, agent.name, agent.slug, version
 FROM agents_agent agent JOIN agents_agentversion version ON version.id = agent.draft_version_id
 WHERE agent.id = %s AND agent.workspace_id = %s
 """
+
+_CARD_QUERY = """
+SELECT agent.id, agent.workspace_id, version.id, agent.name, agent.slug, version.config,
+    agent.description, version.number, agent.is_serving AND agent.live_version_id IS NOT NULL
+FROM agents_agent agent
+JOIN agents_agentversion version ON version.id = COALESCE(agent.live_version_id, agent.draft_version_id)
+WHERE agent.id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCard:
+    """What an agent says of itself to other programs: to all of them once it is deployed and switched on."""
+
+    agent: ChatAgent
+    description: str
+    version: int
+    is_public: bool
 
 
 def list_agents(workspace_id: UUID) -> ScopedQuerySet[Agent]:
@@ -31,8 +50,8 @@ def list_versions(agent: Agent) -> ScopedQuerySet[AgentVersion]:
 
 
 def list_api_keys(agent: Agent) -> ScopedQuerySet[ApiKey]:
-    """The agent's keys that may still be used."""
-    return agent.api_keys.filter(revoked_at=None)
+    """The agent's keys that are not revoked, but for its hosted page's: that one goes with the page."""
+    return agent.api_keys.filter(revoked_at=None).exclude(kind=KeyKind.HOSTED)
 
 
 async def load_draft_agent(workspace_id: UUID, agent_id: UUID) -> ChatAgent:
@@ -41,3 +60,12 @@ async def load_draft_agent(workspace_id: UUID, agent_id: UUID) -> ChatAgent:
     if not rows:
         raise NotFound()
     return make_chat_agent(rows[0])
+
+
+async def load_card(agent_id: UUID) -> AgentCard:
+    """The agent's card whatever its workspace: who may see it is the caller's matter. NotFound when it is missing."""
+    rows = await fetch_all(_CARD_QUERY, [agent_id])
+    if not rows:
+        raise NotFound()
+    *agent, description, number, is_public = rows[0]
+    return AgentCard(make_chat_agent(agent), description, number, is_public)

@@ -6,9 +6,11 @@ from django.urls import re_path
 from django.urls.resolvers import URLPattern
 
 from chat.transports import openai, sse, websocket
+from chat.transports.mcp.door import mcp_endpoint
 
 _AGENT = r"(?P<agent_id>[^/]+)"
 _RUN = r"(?P<run_id>[^/]+)"
+_RESPONSE = r"(?P<response_id>[^/]+)"
 
 
 def _route(pattern: str, endpoint: Any) -> URLPattern:
@@ -23,7 +25,11 @@ http_routes: list[URLPattern] = [
     _route(rf"^api/runs/{_RUN}/events$", sse.events_member_endpoint),
     _route(rf"^api/v1/runs/{_RUN}/cancel$", sse.cancel_key_endpoint),
     _route(rf"^api/runs/{_RUN}/cancel$", sse.cancel_member_endpoint),
+    _route(rf"^api/v1/agents/{_AGENT}/mcp$", mcp_endpoint),
     _route(r"^api/v1/chat/completions$", openai.completions_endpoint),
+    _route(r"^api/v1/responses$", openai.responses_endpoint),
+    _route(rf"^api/v1/responses/{_RESPONSE}$", openai.response_endpoint),
+    _route(rf"^api/v1/responses/{_RESPONSE}/cancel$", openai.response_cancel_endpoint),
     _route(r"^api/v1/models$", openai.models_endpoint),
     _route(r"^api/v1/models/(?P<model>[^/]+)$", openai.model_endpoint),
 ]
