@@ -24,6 +24,10 @@ def add_chat_routes(result: dict[str, Any], generator: Any, request: Any, public
         paths[f"{prefix}/runs/{{run_id}}/events"] = {"get": _events(f"{name}run_events", security, tag)}
         paths[f"{prefix}/runs/{{run_id}}/cancel"] = {"post": _cancel(f"{name}run_cancel", security, tag)}
     paths["/api/v1/chat/completions"] = {"post": _completions()}
+    paths["/api/v1/responses"] = {"post": _responses()}
+    paths["/api/v1/responses/{response_id}"] = {"get": _response("v1_response", "A response, as it is now.")}
+    cancelled = _response("v1_response_cancel", "Stop a response and answer it; what was written is kept.")
+    paths["/api/v1/responses/{response_id}/cancel"] = {"post": cancelled}
     paths["/api/v1/models"] = {"get": _models()}
     paths["/api/v1/models/{model}"] = {"get": _model()}
     result["paths"] = dict(sorted(paths.items()))
@@ -112,6 +116,30 @@ def _completions() -> dict[str, Any]:
     )
 
 
+def _responses() -> dict[str, Any]:
+    answer = {
+        "200": {
+            "description": "OpenAI's `response`, or its stream of `response.*` events.",
+            "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": _TEXT}},
+        }
+    }
+    return _operation(
+        "v1_responses",
+        "openai",
+        _KEY,
+        "OpenAI-compatible response: `previous_response_id` goes on with the conversation of an earlier one.",
+        answer,
+        requestBody=_body("ResponseRequest"),
+        errors=("400", "401", "404", "408", "409", "413", "422", "429", "502", "503", "504"),
+    )
+
+
+def _response(name: str, text: str) -> dict[str, Any]:
+    answer = {"200": {"description": "The response.", "content": {"application/json": {"schema": {"type": "object"}}}}}
+    parameters = [_path("response_id", {**_TEXT, "pattern": "^resp_[0-9a-f]{32}$"})]
+    return _operation(name, "openai", _KEY, text, answer, parameters=parameters, errors=("400", "401", "404", "503"))
+
+
 def _models() -> dict[str, Any]:
     answer = {
         "200": {"description": "The key's agent.", "content": {"application/json": {"schema": {"type": "object"}}}}
@@ -135,7 +163,7 @@ def _body(schema: str) -> dict[str, Any]:
 
 
 _ERRORS = {
-    "400": "The JSON cannot be read.",
+    "400": "The JSON cannot be read; on OpenAI-compatible routes also: a field is not valid.",
     "401": "No valid credentials.",
     "403": "The role does not allow it, or the request comes from another site.",
     "404": "There is nothing with this id, or it is not yours.",
@@ -215,6 +243,24 @@ _SCHEMAS: dict[str, Any] = {
             "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
             "temperature": {"type": "number", "minimum": 0, "maximum": 2},
             "max_tokens": {"type": "integer", "minimum": 1},
+        },
+    },
+    "ResponseRequest": {
+        "type": "object",
+        "required": ["model", "input"],
+        "properties": {
+            "model": _TEXT,
+            "input": {
+                "oneOf": [_TEXT, {"type": "array", "minItems": 1, "items": {"type": "object"}}],
+                "description": "The question, or messages that end with one.",
+            },
+            "instructions": {"type": "string", "nullable": True},
+            "previous_response_id": {"type": "string", "nullable": True},
+            "stream": {"type": "boolean"},
+            "background": {"type": "boolean", "description": "Answer at once; ask for the response by its id."},
+            "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+            "max_output_tokens": {"type": "integer", "minimum": 1},
+            "metadata": {"type": "object", "additionalProperties": _TEXT},
         },
     },
 }

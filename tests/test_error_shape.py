@@ -29,6 +29,7 @@ BODILESS = {
     "/api/model-endpoints/{endpoint_id}/test",
     "/api/runs/{run_id}/cancel",
     "/api/v1/runs/{run_id}/cancel",
+    "/api/v1/responses/{response_id}/cancel",
 }
 # (name, bytes on the wire): SAFETY rows 20, 23, 24
 BROKEN_BODIES = {

@@ -11,7 +11,9 @@ from django.utils import timezone
 from accounts.models import Membership, Role, User, Workspace
 from agents.models import Agent
 from chat.models import Channel, Conversation, Message, MessageRole, MessageStatus, Run
+from core.crypto import encrypt
 from core.ids import uuid7
+from integrations.models import Delivery, WebhookEndpoint
 from knowledge.models import Chunk, Document, DocumentStatus
 from llm.models import ModelEndpoint
 from tests.factories import make_agent, make_key, make_user
@@ -37,10 +39,11 @@ def make_place() -> Place:
         "agent_id": str(agent.pk),
         "number": "1",
         "key_id": str(agent.api_keys.get().pk),
-        "document_id": str(_make_document(agent).pk),
+        "document_id": str(make_document(agent).pk),
         "endpoint_id": str(_make_endpoint(workspace).pk),
         "model": agent.slug,
         **_make_conversation(agent, owner),
+        **_make_webhook(agent),
     }
     return place
 
@@ -63,7 +66,7 @@ def cookies_of(user: User) -> dict[str, str]:
 CSRF_HEADERS = {"X-CSRFToken": "c" * 32}
 
 
-def _make_document(agent: Agent) -> Document:
+def make_document(agent: Agent) -> Document:
     document = Document.objects.create(
         workspace=agent.workspace, agent=agent, name="guide.txt", mime_type="text/plain", size=5, sha256="0" * 64,
         storage_key=f"documents/{uuid4().hex}", status=DocumentStatus.READY, chunk_count=1,
@@ -76,6 +79,18 @@ def _make_endpoint(workspace: Workspace) -> ModelEndpoint:
     return ModelEndpoint.objects.create(
         workspace=workspace, name="mine", base_url="https://models.example.com/v1", default_model="m"
     )
+
+
+def _make_webhook(agent: Agent) -> dict[str, str]:
+    # An address that the egress guard refuses: whoever sends something in a test sends nothing.
+    endpoint = WebhookEndpoint.objects.create(
+        agent=agent, url="http://127.0.0.1:9/", events=["message.created"], secret=encrypt("whsec_" + "A" * 32)
+    )
+    delivery = Delivery.objects.create(
+        endpoint=endpoint, event_id=uuid7(), event_type="message.created", body="{}", state="failed",
+        created_at=timezone.now(),
+    )  # fmt: skip
+    return {"webhook_id": str(endpoint.pk), "delivery_id": str(delivery.pk)}
 
 
 def _make_conversation(agent: Agent, owner: User) -> dict[str, str]:
@@ -92,4 +107,9 @@ def _make_conversation(agent: Agent, owner: User) -> dict[str, str]:
         question=question, answer=answer, status=MessageStatus.COMPLETE, process=uuid7(), started_at=now,
         finished_at=now,
     )  # fmt: skip
-    return {"conversation_id": str(conversation.pk), "message_id": str(answer.pk), "run_id": str(run.pk)}
+    return {
+        "conversation_id": str(conversation.pk),
+        "message_id": str(answer.pk),
+        "run_id": str(run.pk),
+        "response_id": f"resp_{run.pk.hex}",
+    }

@@ -1,6 +1,7 @@
 """How a run ended: its status, the reason, and which sources the answer used."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +42,15 @@ def outcome_of_error(error: GiloError, text: str) -> Outcome:
     return Outcome(PARTIAL if text else FAILED, "error", error)
 
 
+def find_marks(content: str) -> Iterator[tuple[int, int, list[int]]]:
+    """(start, end, numbers) of each `[1]` or `[1, 2]` in the text."""
+    for mark in _MARK.finditer(content):
+        yield mark.start(), mark.end(), [int(number) for number in mark[1].split(",")]
+
+
 def used_citations(content: str, citations: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The citations whose number stands in the answer; all of them if it names none."""
     if not citations:
         return citations
-    named = {int(number) for mark in _MARK.findall(content) for number in mark.split(",")}
+    named = {number for _, _, numbers in find_marks(content) for number in numbers}
     return [citation for citation in citations if citation["index"] in named] or citations

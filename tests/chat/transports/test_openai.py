@@ -94,10 +94,10 @@ def test_wrong_key_is_an_authentication_error(client_with_key, agent):
         {"unknown": 1}, {"max_tokens": 0}, {"stop": ["x"]},
     ],
 )  # fmt: skip
-def test_bad_request_is_422(client_with_key, agent, fields):
+def test_bad_request_is_400(client_with_key, agent, fields):
     body = {"model": agent.slug, "messages": [USER], **fields}
     response = client_with_key.call("POST", "/api/v1/chat/completions", json=body)
-    assert response.status_code == 422
+    assert response.status_code == 400
     assert response.json()["error"]["type"] == "invalid_request_error"
 
 

@@ -1,0 +1,168 @@
+"""The `response` object of the Responses API, from a live run or from its rows."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from chat.runtime.events import ERROR, Event
+from chat.selectors import STREAMING, StoredRun, describe_run, describe_usage
+from chat.streams import LiveRun
+from chat.transports.openai.citations import annotate_response
+from chat.transports.openai.errors import ResponseNotFound
+
+_PREFIX = "resp_"
+_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_RATE_LIMITS = frozenset({"model_rate_limited", "rate_limited"})
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a response says of itself before it has an answer; `echo` repeats fields of the request."""
+
+    run_id: UUID
+    answer_id: UUID
+    model: str
+    echo: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def created_at(self) -> int:
+        return (self.run_id.int >> 80) // 1000  # a version 7 id begins with the milliseconds of its making
+
+    @property
+    def item_id(self) -> str:
+        return f"msg_{self.answer_id.hex}"
+
+
+def write_response_id(run_id: UUID) -> str:
+    return f"{_PREFIX}{run_id.hex}"
+
+
+def read_response_id(value: str) -> UUID:
+    """The run's id; raises ResponseNotFound when it is no id of ours."""
+    digits = value.removeprefix(_PREFIX)
+    if not value.startswith(_PREFIX) or len(digits) != 32 or not digits.isalnum():
+        raise ResponseNotFound()
+    try:
+        return UUID(digits)
+    except ValueError:
+        raise ResponseNotFound() from None
+
+
+def describe_open(heading: Heading, text: str = "") -> dict[str, Any]:
+    """A response whose answer is being written, with what there is of it."""
+    output = [describe_item(heading, "in_progress", describe_part(text, []))] if text else []
+    return {**_describe(heading), "status": "in_progress", "output": output}
+
+
+def describe_finished(heading: Heading, end: dict[str, Any]) -> dict[str, Any]:
+    """A response whose run ended in words, cut short or not; `end` is the data of `run.finished`."""
+    status, reason = _status_of(end)
+    part = describe_part(end["content"], annotate_response(end["content"], end["citations"]))
+    item = describe_item(heading, "completed" if status == "completed" else "incomplete", part)
+    return {
+        **_describe(heading),
+        "status": status,
+        "output": [item] if end["content"] else [],
+        "usage": describe_tokens(end["usage"]),
+        "incomplete_details": {"reason": reason} if reason else None,
+        "completed_at": heading.created_at + round((end["latency_ms"] or 0) / 1000),
+    }
+
+
+def describe_failed(heading: Heading, error: dict[str, Any], text: str, usage: dict[str, Any]) -> dict[str, Any]:
+    """A response whose run broke off; `error` is our error object. What was written before is kept."""
+    code = "rate_limit_exceeded" if error["code"] in _RATE_LIMITS else "server_error"
+    told = {"code": code, "message": error["message"], "type": error["code"], "param": None}
+    output = [describe_item(heading, "incomplete", describe_part(text, []))] if text else []
+    failed = {"status": "failed", "error": told, "output": output, "usage": describe_tokens(usage)}
+    return {**_describe(heading), **failed}
+
+
+def describe_stored(run: StoredRun, model: str) -> dict[str, Any]:
+    """A response as its rows tell it: without what only its request said."""
+    heading = Heading(run.id, run.answer_id, model)
+    if run.status == STREAMING:
+        return describe_open(heading, run.content)
+    return describe_end(heading, describe_run(run)[-1], run.content, run.input_tokens, run.output_tokens)
+
+
+def describe_live_end(heading: Heading, event: Event, run: LiveRun) -> dict[str, Any]:
+    """A response by the last event of its live run."""
+    usage = run.answer.usage
+    tokens = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
+    return describe_end(heading, event, run.answer.text, *tokens)
+
+
+def describe_end(heading: Heading, event: Event, text: str, input_tokens: int, output_tokens: int) -> dict[str, Any]:
+    """A response by the last event of its run."""
+    if event.name == ERROR:
+        usage = describe_usage(input_tokens, output_tokens, 0)
+        return describe_failed(heading, event.data["error"], text, usage)
+    return describe_finished(heading, event.data)
+
+
+def describe_item(heading: Heading, status: str, *parts: dict[str, Any]) -> dict[str, Any]:
+    """The answer as the response's one item of output."""
+    return {
+        "id": heading.item_id,
+        "type": "message",
+        "status": status,
+        "role": "assistant",
+        "content": list(parts),
+    }
+
+
+def describe_part(text: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
+    """The answer's text as the one part of its item."""
+    return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
+
+
+def describe_tokens(usage: dict[str, Any]) -> dict[str, Any]:
+    """Tokens as the Responses API counts them; we do not know what the model's provider cached."""
+    return {
+        "input_tokens": usage["input_tokens"],
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": usage["output_tokens"],
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": usage["input_tokens"] + usage["output_tokens"],
+    }
+
+
+def _status_of(end: dict[str, Any]) -> tuple[str, str | None]:
+    """(the response's status, why it is incomplete)"""
+    if end["status"] == "cancelled":
+        return "cancelled", None
+    reason = _INCOMPLETE.get(end["finish_reason"])
+    return ("incomplete", reason) if reason else ("completed", None)
+
+
+def _describe(heading: Heading) -> dict[str, Any]:
+    return {
+        "id": write_response_id(heading.run_id),
+        "object": "response",
+        "created_at": heading.created_at,
+        "status": "in_progress",
+        "background": False,
+        "completed_at": None,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "max_output_tokens": None,
+        "metadata": {},
+        "model": heading.model,
+        "output": [],
+        "parallel_tool_calls": False,
+        "previous_response_id": None,
+        "reasoning": {"effort": None, "summary": None},
+        "service_tier": "default",
+        "store": True,
+        "temperature": None,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "none",
+        "tools": [],
+        "top_p": None,
+        "truncation": "auto",
+        "usage": None,
+        "user": None,
+        **heading.echo,
+    }

@@ -1,0 +1,54 @@
+"""From a checked request to a run: the one place where both APIs meet the agent."""
+
+import time
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from accounts.permissions import Principal
+from agents.keys import ChatAgent
+from chat.execution import Turn, start_run
+from chat.models import Channel
+from chat.streams import LiveRun
+from chat.transports.doors import authorize_key
+from chat.transports.http import Request
+from chat.transports.openai.requests import Asked, settle_instructions, settle_temperature
+from chat.transports.sse import CHAT, key_token
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks which agent, and since when (time.monotonic())."""
+
+    principal: Principal
+    agent: ChatAgent
+    received_at: float = field(default_factory=time.monotonic)
+
+
+async def identify_caller(request: Request) -> Caller:
+    """The key's principal and agent; raises NotAuthenticated or PermissionDenied."""
+    received_at = time.monotonic()
+    identity, principal = await authorize_key(key_token(request), CHAT)
+    return Caller(principal, identity.agent, received_at)
+
+
+async def start_turn(
+    request: Request, caller: Caller, asked: Asked, param: str, conversation_id: UUID | None = None
+) -> LiveRun:
+    """The run that answers; `param` is the field that holds the messages. Raises what `start_run` raises."""
+    config = caller.agent.config
+    return await start_run(
+        Turn(
+            principal=caller.principal,
+            agent=caller.agent,
+            channel=Channel.OPENAI,
+            message=asked.question,
+            conversation_id=conversation_id,
+            end_user=asked.end_user,
+            request_id=request.request_id,
+            received_at=caller.received_at,
+            history=asked.history,
+            extra_instructions=settle_instructions(config, asked.told, param),
+            temperature=settle_temperature(config, asked.temperature),
+            max_tokens=asked.max_tokens,
+        )
+    )
