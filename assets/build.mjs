@@ -68,5 +68,16 @@ await esbuild.build({
   logLevel: "warning",
   legalComments: "none",
 });
+// The widget's loader runs on other people's pages: one classic script, of its own.
+await esbuild.build({
+  entryPoints: { widget: join(source, "widget", "loader", "index.js") },
+  outdir: join(target, "widget"),
+  bundle: true,
+  format: "iife",
+  minify: true,
+  target: ["es2022"],
+  logLevel: "warning",
+  legalComments: "none",
+});
 await buildSprite();
 await copyImages();

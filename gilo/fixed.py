@@ -41,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "core.middleware.StaticFilesMiddleware",
+    "integrations.hosted.HostedDomainMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "accounts.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -64,7 +65,7 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
-        "frame-src": ["'none'"],
+        "frame-src": ["'self'"],  # the widget's preview; pages that may not be framed say so themselves
         "object-src": ["'none'"],
     }
 }

@@ -326,6 +326,9 @@ if DEFAULT_PLAN not in {"free", "pro", "team", "unlimited"}:
 _site = urlsplit(SITE_URL)
 ALLOWED_HOSTS = env_list("GILO_ALLOWED_HOSTS") or [_site.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
+HOSTED_DOMAIN = env("GILO_HOSTED_DOMAIN").lower().strip(".")  # agents' own hosts lie below it
+if HOSTED_DOMAIN:
+    ALLOWED_HOSTS.append(f".{HOSTED_DOMAIN}")
 _HTTPS = _site.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

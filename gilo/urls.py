@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.landing, name="landing"),
     path("dashboard", views.dashboard, name="dashboard"),
     path("settings/workspace", views.settings_workspace, name="settings_workspace"),
+    path("agents/<uuid:agent_id>/reference", views.agent_reference, name="agent-reference"),
     path("docs", views.docs, name="docs"),
     path("_styleguide", views.styleguide, name="styleguide"),
     path("api/health", health, name="health"),
@@ -31,4 +32,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs", views.docs_redirect, name="api-docs"),
     *(route for app in APPS for route in _routes(app, "urlpatterns")),
     path("api/", include([route for app in APPS for route in _routes(app, "api_urlpatterns")])),
+    *_routes("integrations", "hosted_urlpatterns"),  # the last: an agent's page takes only what nothing else takes
 ]

@@ -16,11 +16,11 @@ export class ChatError extends Error {
 }
 
 export class ChatClient {
-  /** With an API key the chat is a visitor's: the public API, no history, no ratings. */
-  constructor(agentId, apiKey = "") {
+  /** With an API key or a visitor's `session` {token(), renew()} the chat uses the public API, else the dashboard's. */
+  constructor(agentId, apiKey = "", session = null) {
     this.agentId = agentId;
-    this.base = apiKey ? "/api/v1" : "/api";
-    this.apiKey = apiKey;
+    this.base = apiKey || session ? "/api/v1" : "/api";
+    this.session = session ?? (apiKey ? { token: async () => apiKey } : null);
   }
 
   /** Ask, and yield the run's events to its end, whatever the network does in between. */
@@ -80,21 +80,22 @@ export class ChatClient {
   }
 
   rate(messageId, value) {
-    return this.#json(`/api/messages/${messageId}/feedback`, "POST", { value });
+    return this.#json(`${this.base}/messages/${messageId}/feedback`, "POST", { value });
   }
 
   listConversations(cursor) {
-    const query = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
-    return this.#json(`/api/agents/${this.agentId}/conversations?channel=playground${query}`);
+    const query = cursor ? `cursor=${encodeURIComponent(cursor)}` : "";
+    if (this.session) return this.#json(`/api/v1/conversations?${query}`);
+    return this.#json(`/api/agents/${this.agentId}/conversations?channel=playground&${query}`);
   }
 
   listMessages(conversationId, cursor) {
     const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : "";
-    return this.#json(`/api/conversations/${conversationId}/messages${query}`);
+    return this.#json(`${this.base}/conversations/${conversationId}/messages${query}`);
   }
 
   deleteConversation(conversationId) {
-    return this.#fetch(`/api/conversations/${conversationId}`, { method: "DELETE", keepalive: true });
+    return this.#fetch(`${this.base}/conversations/${conversationId}`, { method: "DELETE", keepalive: true });
   }
 
   async #json(path, method = "GET", body = undefined) {
@@ -105,18 +106,23 @@ export class ChatClient {
   }
 
   async #fetch(path, options) {
-    const proof = this.apiKey ? { Authorization: `Bearer ${this.apiKey}` } : { "X-CSRFToken": csrfToken() };
+    let response = await this.#send(path, options, await this.session?.token());
+    if (response.status === 401 && this.session?.renew)
+      response = await this.#send(path, options, await this.session.renew());
+    if (response.ok) return response;
+    const body = await response.json().catch(() => ({}));
+    throw new ChatError(body.error ?? { code: "error" }, response.status);
+  }
+
+  async #send(path, options, token) {
+    const proof = token ? { Authorization: `Bearer ${token}` } : { "X-CSRFToken": csrfToken() };
     const headers = { ...proof, ...options.headers };
-    let response;
     try {
-      response = await fetch(path, { credentials: this.apiKey ? "omit" : "same-origin", ...options, headers });
+      return await fetch(path, { credentials: token ? "omit" : "same-origin", ...options, headers });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new ChatError({ code: "offline" });
     }
-    if (response.ok) return response;
-    const body = await response.json().catch(() => ({}));
-    throw new ChatError(body.error ?? { code: "error" }, response.status);
   }
 }
 

@@ -56,12 +56,12 @@ export class Composer {
   }
 
   /** Put an earlier question back to be changed; null leaves it alone. */
-  edit(text) {
+  edit(text, takesFocus = true) {
     if (text === null && this.input.value && this.isEditing) this.input.value = "";
     this.editBar.hidden = text === null;
     if (text !== null) this.input.value = text;
     this.#refresh();
-    this.focus();
+    if (takesFocus) this.focus();
   }
 
   setBusy(busy) {

@@ -17,9 +17,9 @@ export function iconButton(name, label, onclick, extra = "") {
   return h("button", props, icon(name));
 }
 
-/** The strings of `<template id=...  data-some-key="Text with {name}">` as `t('someKey', {name})`. */
-export function readStrings(id) {
-  const data = document.getElementById(id)?.dataset ?? {};
+/** The strings of `<template id=...  data-some-key="Text with {name}">` as `t('someKey', {name})`; the last id wins. */
+export function readStrings(...ids) {
+  const data = Object.assign({}, ...ids.map((id) => ({ ...document.getElementById(id)?.dataset })));
   return (key, values = {}) => (data[key] ?? key).replace(/\{(\w+)\}/g, (mark, name) => values[name] ?? mark);
 }
 

@@ -12,8 +12,10 @@ import { ChatView } from "./view.js";
 /**
  * Mount a chat in `element`.
  * options: agent {id, name, appearance, welcome_message, suggested_questions}, isDemo, modelsUrl, storage (a key for
- * remembering the open conversation), beforeSend (awaited before each question), variables (() => object),
- * loadPassage(citation) (the whole text behind a citation), onConversation(id).
+ * remembering the open conversation in this tab) or store {get(), set(id)}, beforeSend (awaited before each question),
+ * variables (() => object), loadPassage(citation) (the whole text behind a citation), onConversation(id).
+ * Visitors' chats: apiKey or session {token(), renew()} (client.js), isVisitor, onMessage({role, text, conversationId,
+ * messageId}), onError(error).
  */
 export function mountChat(element, options) {
   return new Chat(element, options);
@@ -23,8 +25,9 @@ class Chat {
   constructor(element, options) {
     this.options = options;
     this.agent = options.agent;
-    this.t = readStrings("chat-strings");
-    this.client = new ChatClient(this.agent.id, options.apiKey);
+    this.t = readStrings("chat-strings", "visitor-strings");
+    this.client = new ChatClient(this.agent.id, options.apiKey, options.session);
+    this.store = options.store ?? tabStore(options.storage);
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel(`gilo-chat-${this.agent.id}`) : null;
     this.channel?.addEventListener("message", (event) => this.#hear(event.data));
     this.turns = []; // {question, answer}
@@ -63,6 +66,21 @@ class Chat {
     this.composer.focus();
   }
 
+  /** Begin again as somebody else: with the conversation that the store has now, or none. */
+  restart() {
+    this.#leave();
+    this.conversationId = null;
+    this.view.clear();
+    this.composer.edit(null, false);
+    this.#restore();
+  }
+
+  /** Ask this as if it had been written; while an answer is being made, after it. */
+  ask(text) {
+    if (this.live) this.next = text;
+    else this.#send(text, false);
+  }
+
   /** Open a past conversation; an answer that is still being made goes on. */
   async open(conversationId) {
     this.#leave();
@@ -94,6 +112,7 @@ class Chat {
   #leave() {
     this.live?.abort.abort(); // stop following; the server goes on
     this.live = null;
+    this.next = null;
     this.turns = [];
     this.composer.setBusy(false);
     this.view.setBusy(false);
@@ -102,14 +121,11 @@ class Chat {
   #remember(conversationId) {
     this.conversationId = conversationId;
     this.options.onConversation?.(conversationId);
-    const { storage } = this.options;
-    if (!storage) return;
-    if (conversationId) sessionStorage.setItem(storage, conversationId);
-    else sessionStorage.removeItem(storage);
+    this.store?.set(conversationId);
   }
 
   #restore() {
-    const id = this.options.storage && sessionStorage.getItem(this.options.storage);
+    const id = this.store?.get();
     if (id) this.open(id);
   }
 
@@ -159,6 +175,7 @@ class Chat {
     turn.answer = new Answer(this.agent, this.t, {
       onCite: (citation, all) => this.sources.show(citation, all),
       onRate: this.options.apiKey ? null : (answer, value) => this.#rate(answer, value),
+      isVisitor: this.options.isVisitor,
       onRegenerate: () => this.#askAgain(turn.question.content),
       onRetry: () => this.#askAgain(turn.question.content),
       onPaint: () => this.view.keepAtNewest(),
@@ -223,14 +240,21 @@ class Chat {
     try {
       for await (const event of await open(abort.signal)) this.#receive(turn, event, live);
     } catch (error) {
-      if (!abort.signal.aborted)
-        turn.answer.finish("failed", { error: error.message ? error : { message: this.t("offline") } });
+      if (!abort.signal.aborted) this.#onFailure(turn, error);
     }
     if (this.live !== live) return;
     this.live = null;
     this.composer.setBusy(false);
     this.view.setBusy(false);
     this.#markLast();
+    const { next } = this;
+    this.next = null;
+    if (next) this.#send(next, false);
+  }
+
+  #onFailure(turn, error) {
+    turn.answer.finish("failed", { error: error.message ? error : { message: this.t("offline") } });
+    this.options.onError?.(error);
   }
 
   #receive(turn, { event, data }, live) {
@@ -249,6 +273,7 @@ class Chat {
     turn.answer.messageId = data.message_id;
     if (this.conversationId !== data.conversation_id) this.#remember(data.conversation_id);
     this.channel?.postMessage({ type: "started", conversationId: data.conversation_id, runId: data.run_id });
+    this.#report("user", turn.question.content, null);
     if (this.isStopping) this.stop();
   }
 
@@ -261,6 +286,7 @@ class Chat {
     const status = data.status ?? (data.finish_reason === "cancelled" ? "cancelled" : "complete");
     const run = { ...data.usage, ttft_ms: data.ttft_ms, latency_ms: data.latency_ms };
     answer.finish(status, { content: data.content ?? answer.text, run });
+    this.#report("assistant", answer.text, answer.messageId);
     this.view.announce(
       status === "complete"
         ? this.t("answered", { text: answer.prose.textContent.slice(0, 600) })
@@ -271,6 +297,11 @@ class Chat {
   #onError(answer, error) {
     answer.finish(answer.text ? "partial" : "failed", { error });
     this.view.announce(explainError(error, this.t));
+    this.options.onError?.(error);
+  }
+
+  #report(role, text, messageId) {
+    this.options.onMessage?.({ role, text, messageId, conversationId: this.conversationId });
   }
 
   async #rate(answer, value) {
@@ -283,4 +314,13 @@ class Chat {
     const isOurs = message.type === "started" && message.conversationId === this.conversationId;
     if (isOurs && this.live?.runId !== message.runId) this.open(this.conversationId);
   }
+}
+
+/** Remembers the open conversation until the tab is closed, under this name. */
+function tabStore(name) {
+  if (!name) return null;
+  return {
+    get: () => sessionStorage.getItem(name),
+    set: (id) => (id ? sessionStorage.setItem(name, id) : sessionStorage.removeItem(name)),
+  };
 }

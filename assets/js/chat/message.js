@@ -112,7 +112,7 @@ export class Answer {
   }
 
   #showMeta(run) {
-    const parts = run ? describeRun(run, this.t) : [];
+    const parts = run && !this.actions.isVisitor ? describeRun(run, this.t) : []; // what it cost is its owner's business
     this.meta.hidden = parts.length === 0;
     this.meta.replaceChildren(...parts.map((part) => h("span", { title: part.title }, part.text)));
   }
@@ -163,8 +163,13 @@ export class Answer {
   }
 }
 
+// What a visitor can do something about. All else is for the agent's owner, and has a sentence of its own.
+const VISITORS_CODES = new Set([undefined, "offline", "conversation_busy", "rate_limited", "interrupted", "identity_required"]);
+
 /** The error in the reader's language where we know it, with what the model's provider said of its own. */
 export function explainError(error, t) {
+  const forVisitors = t("visitorFailed");
+  if (forVisitors !== "visitorFailed" && error && !VISITORS_CODES.has(error.code)) return forVisitors;
   if (!error?.code || document.documentElement.lang === "en") return error?.message ?? "";
   const key = `error${error.code.replace(/(^|_)(\w)/g, (_whole, _line, letter) => letter.toUpperCase())}`;
   if (t(key) === key) return error.message;

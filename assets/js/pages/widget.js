@@ -1,0 +1,100 @@
+// The page in the widget's frame: the visitor's chat, and what the host page says and hears.
+
+import { Host } from "../../widget/page/host.js";
+import { mountVisitorChat, readPage } from "../../widget/page/visitor_chat.js";
+
+const FOCUSABLE = "a[href], button:not([disabled]), textarea, input, select, [tabindex='0']";
+const page = readPage();
+const element = document.getElementById("chat");
+const isSmall = matchMedia("(max-width: 340px)");
+let variables = {};
+let mounted = null;
+
+const host = new Host(page.origins, {
+  init: (data) => start(data),
+  shown: ({ isFull }) => setFull(isFull),
+  hidden: () => document.activeElement?.blur(),
+  focus: ({ edge }) => focusEdge(edge),
+  send: ({ text }) => mounted?.chat.ask(String(text)),
+  user: ({ token }) => identify(token),
+  variables: (data) => setVariables(data.variables),
+  reset: () => reset(),
+});
+if (!host.isFramed) start({});
+
+function start(given) {
+  if (mounted) return;
+  const agent = { ...page.agent, ...looksOf(given) };
+  showTitle(agent, given);
+  setVariables(given.variables);
+  mounted = mountVisitorChat(element, { ...page, agent }, {
+    variables: () => variables,
+    onMessage: (message) => host.tell("message", message),
+    onError: ({ code, message }) => host.tell("error", { code, message }),
+  });
+  document.documentElement.dataset.ready = "";
+  setFull(given.isFull === true);
+  identify(given.user);
+  host.tell("ready", { name: agent.name });
+}
+
+/** What the host page may change: texts, and one colour for both of the agent's. */
+function looksOf({ title, welcome, suggestions, color }) {
+  const looks = {};
+  if (isText(title)) looks.name = title;
+  if (isText(welcome)) looks.welcome_message = welcome;
+  if (Array.isArray(suggestions)) looks.suggested_questions = suggestions.filter(isText);
+  if (/^#[0-9a-f]{6}$/.test(color ?? "")) looks.appearance = { ...page.agent.appearance, color, color_2: color };
+  return looks;
+}
+
+function showTitle(agent, { mode }) {
+  document.getElementById("title").textContent = agent.name;
+  document.title = agent.name;
+  document.getElementById("close").hidden = !host.isFramed || mode === "inline";
+}
+
+function setVariables(given) {
+  variables = given && typeof given === "object" ? given : {};
+}
+
+function setFull(isFull) {
+  document.documentElement.dataset.full = String(isFull || isSmall.matches);
+}
+
+/** Speak for this user from here on, once the server believes the token; else for nobody. */
+async function identify(given) {
+  if (!mounted) return;
+  const { chat, session } = mounted;
+  const token = readToken(given);
+  const before = session.who;
+  session.identify(token);
+  if (token) await session.token().catch(() => {}); // who listens hears of it as `error`
+  if (session.who !== before) chat.restart();
+  if (token || session.who !== before) host.tell("identified", { isKnown: session.who !== "" && session.isProven });
+}
+
+function reset() {
+  mounted?.session.forget();
+  mounted?.chat.restart();
+  host.tell("reset");
+}
+
+/** Where the focus goes when the host page hands it over: the composer, or the frame's first or last control. */
+function focusEdge(edge) {
+  if (edge === "composer") return mounted?.chat.composer.focus();
+  const controls = [...document.querySelectorAll(FOCUSABLE)].filter((control) => control.checkVisibility());
+  (edge === "last" ? controls.at(-1) : controls[0])?.focus();
+}
+
+const isText = (given) => typeof given === "string" && given !== "";
+const readToken = (given) => (typeof given === "string" ? given : "");
+
+document.getElementById("close").addEventListener("click", () => host.tell("close"));
+document.getElementById("new").addEventListener("click", () => mounted?.chat.startNew());
+document.getElementById("history").addEventListener("click", () => mounted?.chat.showHistory());
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+  if (mounted?.chat.composer.isEditing || mounted?.chat.history.isOpen) return;
+  host.tell("close");
+});

@@ -1,0 +1,138 @@
+// A visitor's session: opened when the first question is asked, kept in this browser, one for each signed-in user of
+// the host page and one for who has no name there. No cookie: the frame is a third party.
+
+import { ChatError } from "../../js/chat/client.js";
+
+const EARLY_MS = 60_000; // a token this near to its end is renewed before it is used
+
+export class VisitorSession {
+  /** `key` opens sessions; `onRefusedIdentity(error)` hears of an identity that the server does not believe. */
+  constructor(agentId, key, onRefusedIdentity) {
+    Object.assign(this, { prefix: `gilo:${agentId}:${key}:`, key, onRefusedIdentity, identity: "", who: "" });
+  }
+
+  get conversation() {
+    return this.#read().conversation ?? null;
+  }
+
+  set conversation(id) {
+    this.#write({ ...this.#read(), conversation: id });
+  }
+
+  /** Speak as the subject of this signed token, or as nobody (""). True when that is somebody else than before. */
+  identify(identity) {
+    const before = this.who;
+    this.identity = identity;
+    this.who = identity ? `user:${subjectOf(identity)}` : "";
+    this.isProven = !identity; // a stored session says nothing of who claims it now
+    this.opening = null;
+    return this.who !== before;
+  }
+
+  /** Forget every session of this agent and key in this browser. */
+  forget() {
+    this.identify("");
+    for (const name of storage.names()) if (name.startsWith(this.prefix)) storage.remove(name);
+  }
+
+  async token() {
+    const { token, expires } = this.#read();
+    return token && this.isProven && expires - EARLY_MS > Date.now() ? token : this.renew();
+  }
+
+  /** A new token; requests that need one meanwhile share it. */
+  renew() {
+    this.opening ??= this.#open().finally(() => {
+      this.opening = null;
+    });
+    return this.opening;
+  }
+
+  async #open() {
+    const slot = this.prefix + this.who;
+    const body = { key: this.key };
+    const last = this.#read().token;
+    if (this.identity) body.identity = this.identity;
+    else if (last) body.visitor = last;
+    try {
+      const answer = await post("/api/v1/visitor-sessions", body);
+      const kept = storage.read(slot);
+      storage.write(slot, { ...kept, token: answer.token, expires: Date.parse(answer.expires_at) });
+      this.isProven = true;
+      return answer.token;
+    } catch (error) {
+      if (!["identity_invalid", "identity_required"].includes(error.code)) throw error;
+      this.onRefusedIdentity(error);
+      if (!this.identity || error.code === "identity_required") throw error;
+      this.identify("");
+      return this.#open();
+    }
+  }
+
+  #read() {
+    return storage.read(this.prefix + this.who);
+  }
+
+  #write(value) {
+    storage.write(this.prefix + this.who, value);
+  }
+}
+
+/** The `sub` that a JWT claims: names the slot, proves nothing. */
+function subjectOf(jwt) {
+  try {
+    const [, claims] = jwt.split(".");
+    const bytes = Uint8Array.from(atob(claims.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
+    return String(JSON.parse(new TextDecoder().decode(bytes)).sub ?? "");
+  } catch {
+    return "?";
+  }
+}
+
+async function post(path, body) {
+  const options = { method: "POST", credentials: "omit", cache: "no-store", body: JSON.stringify(body) };
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers: { "Content-Type": "application/json" } });
+  } catch {
+    throw new ChatError({ code: "offline" });
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new ChatError(answer.error ?? { code: "error" }, response.status);
+  return answer;
+}
+
+/** localStorage, or this page's memory where the browser keeps none for frames. */
+const memory = new Map();
+const storage = {
+  read(name) {
+    try {
+      return JSON.parse(localStorage.getItem(name) ?? "{}");
+    } catch {
+      return memory.get(name) ?? {};
+    }
+  },
+  write(name, value) {
+    memory.set(name, value);
+    try {
+      localStorage.setItem(name, JSON.stringify(value));
+    } catch {
+      // memory has it
+    }
+  },
+  remove(name) {
+    memory.delete(name);
+    try {
+      localStorage.removeItem(name);
+    } catch {
+      // memory had it
+    }
+  },
+  names() {
+    try {
+      return [...memory.keys(), ...Object.keys(localStorage)];
+    } catch {
+      return [...memory.keys()];
+    }
+  },
+};

@@ -1,0 +1,30 @@
+// The chat component as visitors have it: their own session, their own conversation, the agent's colours.
+
+import { mountChat } from "../../js/chat/index.js";
+import { paintPage } from "./colours.js";
+import { VisitorSession } from "./session.js";
+
+/** Mount it. `page`: what the server says {agent, key}; `hooks`: {onMessage(message), onError(error)}. */
+export function mountVisitorChat(element, page, hooks = {}) {
+  const session = new VisitorSession(page.agent.id, page.key, (error) => hooks.onError?.(error));
+  paintPage(page.agent.appearance);
+  const chat = mountChat(element, {
+    agent: page.agent,
+    session,
+    isVisitor: true,
+    variables: hooks.variables,
+    onMessage: hooks.onMessage,
+    onError: hooks.onError,
+    store: {
+      get: () => session.conversation,
+      set: (id) => {
+        session.conversation = id;
+      },
+    },
+  });
+  return { chat, session };
+}
+
+export function readPage() {
+  return JSON.parse(document.getElementById("page").textContent);
+}
