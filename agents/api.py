@@ -1,4 +1,4 @@
-"""`/api/agents`: agents, their configuration, versions and API keys."""
+"""`/api/agents`: agents, their configuration and versions."""
 
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from accounts.workspace_api import WorkspaceView
 from agents import selectors, services
 from agents.config import SYSTEM_MESSAGES, TEMPERATURES, AgentConfig
 from agents.gallery import get_template, list_templates
-from agents.models import Agent, AgentVersion, ApiKey
+from agents.models import Agent, AgentVersion
 from core.api import ErrorSerializer, StrictSerializer
 from core.fields import PlainCharField
 from llm.selectors import get_endpoint
@@ -105,25 +105,6 @@ class VersionSerializer(serializers.ModelSerializer[AgentVersion]):
         return AgentConfig.from_json(version.config).as_json()
 
 
-class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
-    class Meta:
-        model = ApiKey
-        fields: tuple[str, ...] = ("id", "name", "prefix", "created_at", "last_used_at")
-
-
-class NewApiKeySerializer(ApiKeySerializer):
-    """A key just made: `key` is shown this once."""
-
-    key = serializers.CharField(read_only=True)
-
-    class Meta(ApiKeySerializer.Meta):
-        fields: tuple[str, ...] = ("id", "name", "key", "prefix", "created_at", "last_used_at")
-
-
-class ApiKeyInputSerializer(StrictSerializer):
-    name = PlainCharField(max_length=80)
-
-
 class TemplateSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     name = serializers.CharField()
@@ -208,15 +189,6 @@ class AgentConfigDetail(AgentView):
         return self.answer_agent(saved)
 
 
-class AgentDeployment(AgentView):
-    policy = {"POST": "agent.deploy"}
-
-    @extend_schema(request=None, responses=AgentSerializer)
-    def post(self, request: Request, agent_id: UUID) -> Response:
-        """Put the draft version live."""
-        return self.answer_agent(services.deploy_agent(agent=self.get_agent()))
-
-
 class VersionList(AgentView):
     policy = {"GET": "agent.view"}
 
@@ -233,33 +205,6 @@ class VersionRollback(AgentView):
     def post(self, request: Request, agent_id: UUID, number: int) -> Response:
         """Make this version's configuration the draft again, as a new version."""
         return self.answer_agent(services.restore_version(agent=self.get_agent(), actor=self.actor, number=number))
-
-
-class ApiKeyList(AgentView):
-    policy = {"GET": "api_key.view", "POST": "api_key.edit"}
-
-    @extend_schema(responses=ApiKeySerializer(many=True))
-    def get(self, request: Request, agent_id: UUID) -> Response:
-        """The agent's active API keys."""
-        return self.answer_page(selectors.list_api_keys(self.get_agent()), ApiKeySerializer)
-
-    @extend_schema(request=ApiKeyInputSerializer, responses={201: NewApiKeySerializer})
-    def post(self, request: Request, agent_id: UUID) -> Response:
-        """Create an API key. The answer holds it in plain text, this once."""
-        agent = self.get_agent()
-        key, token = services.create_api_key(agent=agent, actor=self.actor, **self.read(ApiKeyInputSerializer))
-        key.key = token  # type: ignore[attr-defined]
-        return Response(NewApiKeySerializer(key).data, status=status.HTTP_201_CREATED)
-
-
-class ApiKeyDetail(AgentView):
-    policy = {"DELETE": "api_key.edit"}
-
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, agent_id: UUID, key_id: UUID) -> Response:
-        """Revoke an API key; it stops working within a second."""
-        services.revoke_api_key(key=selectors.list_api_keys(self.get_agent()).get_or_404(pk=key_id))
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class TemplateList(AgentView):

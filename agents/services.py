@@ -21,7 +21,7 @@ from core.ids import uuid7
 
 IDENTITY_PREFIX = "gilo_identity_"
 _PREFIX_LENGTH = len(KEY_PREFIX) + 6
-_SLUG_LENGTH = 60
+_SLUG_LENGTH = 50  # with the tail below 63, what a host name holds
 
 
 @transaction.atomic
