@@ -13,7 +13,7 @@ from chat.execution import accept_runs, refuse_runs, writer
 from chat.runtime.outcome import Interrupted, outcome_of_error
 from chat.streams import live_runs
 from core.async_db import close_pool
-from llm.providers.session import close_sessions
+from llm.providers import http1
 
 logger = logging.getLogger(__name__)
 SHUTDOWN_SECONDS = 6.0  # for live runs to end by themselves; the server cuts its connections after ten
@@ -41,7 +41,7 @@ async def stop() -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
     await writer.stop()
-    await close_sessions()
+    await http1.close_pool()
     await close_pool()
 
 

@@ -6,6 +6,7 @@ point elsewhere a moment later (DNS rebinding). Each redirect is a new connectio
 Addresses that the operator set (OPENAI_BASE_URL, OLLAMA_URL, EMBEDDING_BASE_URL) do not come through here.
 """
 
+import asyncio
 import re
 import socket
 import time
@@ -153,6 +154,17 @@ class GuardedConnector(aiohttp.TCPConnector):
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - aiohttp's signature
         check_hop(str(req.url.origin()))
         return await super().connect(req, traces, timeout)
+
+
+async def resolve_checked(host: str, port: int) -> list[str]:
+    """All addresses of a name, each of them allowed; connect to these and to no other.
+
+    Raises EgressBlocked, and socket.gaierror for a name that does not resolve.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(item[4][0]).partition("%")[0] for item in found]
+    check_resolved(addresses)
+    return addresses
 
 
 def egress_session(*, resolver: AbstractResolver | None = None, limit: int = 0) -> aiohttp.ClientSession:

@@ -1,7 +1,7 @@
 """The streaming client for any OpenAI-compatible endpoint.
 
-Ours, on aiohttp, because the openai SDK builds objects for each piece (4 ms of CPU an answer, where this takes less
-than 0.1). Tests compare both on the same streams. What is not per piece uses the SDK: see llm/probe.py.
+Ours, because the openai SDK builds objects for each piece (4 ms of CPU an answer, where this takes less than 0.1).
+Tests compare both on the same streams. What is not per piece uses the SDK: see llm/probe.py.
 """
 
 import asyncio
@@ -13,10 +13,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NoReturn
 
-import aiohttp
 import orjson
-from multidict import CIMultiDict
-from yarl import URL
 
 from core.http import EgressBlocked
 from llm.errors import (
@@ -28,7 +25,7 @@ from llm.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
-from llm.providers.session import get_session
+from llm.providers import http1
 from llm.providers.sse import StreamParser, read_whole_answer
 from llm.types import ChatRequest, Endpoint, Finished, ModelEvent, TextDelta, ToolCallDelta
 
@@ -83,15 +80,15 @@ def _retry_delay(error: ModelError, attempt: int) -> float | None:
 
 
 class _Answer:
-    """One attempt at one answer: the upstream response and what was read of it."""
+    """One attempt at one answer: the upstream connection and what was read of it."""
 
-    __slots__ = ("_begun", "_content", "_endpoint", "_parser", "_response", "_size")
+    __slots__ = ("_begun", "_connection", "_endpoint", "_is_stream", "_parser", "_size")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._parser = StreamParser()
-        self._response: aiohttp.ClientResponse | None = None
-        self._content: aiohttp.StreamReader | None = None
+        self._connection: http1.Connection | None = None
+        self._is_stream = False
         self._begun = time.monotonic()
         self._size = 0
 
@@ -99,13 +96,12 @@ class _Answer:
         """Send the request and return the first batch; closes itself when that fails."""
         first: list[ModelEvent] = []
         try:
-            async with asyncio.timeout(FIRST_EVENT_TIMEOUT):
-                first = await self._begin(request)
+            first = await self._begin(request)
         except EgressBlocked as error:
             raise ModelBlocked() from error
         except TimeoutError as error:
             raise ModelTimeout() from error
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             raise _unreachable(error) from error
         except ModelStreamBroken as error:
             # nothing came yet, so nothing is kept, and it may be tried again
@@ -116,46 +112,49 @@ class _Answer:
         return first
 
     async def _begin(self, request: ChatRequest) -> list[ModelEvent]:
-        response = await self._open(request)
-        if response.content_type != "text/event-stream":
-            return await _read_whole(response)
-        self._content = response.content
-        return await self._read_events()
+        connection = await self._open(request)
+        if not connection.header(b"content-type").lower().startswith("text/event-stream"):
+            return await _read_whole(connection)
+        self._is_stream = True
+        first = await self._read_events(connection)
+        connection.deadline = None  # from now on only silence is too long
+        return first
 
     async def read_batch(self) -> list[ModelEvent]:
         """The events of the next read that has any, [] at the end; raises ModelStreamBroken."""
+        if self._connection is None or not self._is_stream:
+            return []
         try:
-            return await self._read_events()
+            return await self._read_events(self._connection)
         except TimeoutError as error:
             raise ModelStreamBroken("The model fell silent in the middle of the answer. What came is kept.") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             raise ModelStreamBroken() from error
 
     def close(self) -> None:
         """Give the connection back when the answer was read to its end, else close it: the model stops working."""
-        if self._response is not None:
-            self._response.close()  # no effect when all was read
+        if self._connection is not None:
+            self._connection.release()
 
-    async def _open(self, request: ChatRequest) -> aiohttp.ClientResponse:
+    async def _open(self, request: ChatRequest) -> http1.Connection:
         endpoint = self._endpoint
-        session = await get_session(guarded=not endpoint.is_platform)
-        url, headers = _target(endpoint.base_url, endpoint.api_key)
+        pool = await http1.get_pool()
+        target = _target(endpoint.base_url, endpoint.api_key, not endpoint.is_platform)
         body = orjson.dumps(_payload(request, endpoint.model))
-        response = self._response = await session.post(url, data=body, headers=headers, allow_redirects=False)
-        if response.status != 200:
-            raise await _refusal(response, endpoint)
-        return response
+        connection = self._connection = await pool.post(target, body, FIRST_EVENT_TIMEOUT)
+        if connection.status != 200:
+            raise await _refusal(connection, endpoint)
+        return connection
 
-    async def _read_events(self) -> list[ModelEvent]:
-        parser, content = self._parser, self._content
-        if content is None or parser.done:
-            if content is not None:
-                await _drain(content)
+    async def _read_events(self, connection: http1.Connection) -> list[ModelEvent]:
+        parser = self._parser
+        if parser.done:
+            await _drain(connection)
             return []
         while True:
             if parser.has_content and self._is_endless():
                 raise ModelStreamBroken("The model does not stop writing. What came before is kept.")
-            data = await content.readany()
+            data = await connection.read()
             self._size += len(data)
             events = parser.feed(data) if data else parser.close()
             if events:
@@ -165,8 +164,8 @@ class _Answer:
         return self._size > MAX_STREAM_BYTES or time.monotonic() - self._begun > TOTAL_TIMEOUT
 
 
-async def _read_whole(response: aiohttp.ClientResponse) -> list[ModelEvent]:
-    events = read_whole_answer(await _read_at_most(response, MAX_ANSWER_BYTES))
+async def _read_whole(connection: http1.Connection) -> list[ModelEvent]:
+    events = read_whole_answer(await _read_at_most(connection, MAX_ANSWER_BYTES))
     return events if isinstance(events[0], TextDelta | ToolCallDelta) else _refuse_empty(events)
 
 
@@ -179,38 +178,38 @@ def _refuse_empty(events: list[ModelEvent]) -> NoReturn:
     raise ModelUnavailable("The model sent an empty answer. Try again.")
 
 
-async def _drain(content: aiohttp.StreamReader) -> None:
+async def _drain(connection: http1.Connection) -> None:
     # [DONE] came, the end of the response mostly with it: wait for it shortly, so that the connection is kept
-    if content.at_eof():
+    if not connection.has_more:
         return
-    with suppress(TimeoutError, aiohttp.ClientError, OSError):
+    with suppress(OSError):
         async with asyncio.timeout(DRAIN_TIMEOUT):
-            while await content.readany():
+            while await connection.read():
                 pass
 
 
-async def _read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def _read_at_most(connection: http1.Connection, limit: int) -> bytes:
     body = bytearray()
-    while len(body) < limit and (data := await response.content.readany()):
+    while len(body) < limit and (data := await connection.read()):
         body += data
     return bytes(body[:limit])
 
 
-def _unreachable(error: Exception) -> ModelError:
+def _unreachable(error: OSError) -> ModelError:
     host = "The model's server"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, http1.NameUnknown):
         return ModelUnavailable(f"{host} was not found: its name does not resolve. Check the base URL.")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+    if isinstance(error, http1.NotTrusted):
         return ModelUnavailable(f"{host} cannot be trusted: its TLS certificate is not valid.")
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, http1.ConnectFailed):
         return ModelUnavailable(f"{host} refuses connections. Check the base URL and that the server runs.")
     return ModelUnavailable()
 
 
-async def _refusal(response: aiohttp.ClientResponse, endpoint: Endpoint) -> ModelError:
+async def _refusal(connection: http1.Connection, endpoint: Endpoint) -> ModelError:
     """The error for a status other than 200: what is wrong, in words, with the provider's own words after it."""
-    words = _words_of(await _read_at_most(response, MAX_ERROR_BYTES), endpoint)
-    return refusal_for(response.status, words, endpoint.model, _retry_after(response.headers.get("Retry-After", "")))
+    words = _words_of(await _read_at_most(connection, MAX_ERROR_BYTES), endpoint)
+    return refusal_for(connection.status, words, endpoint.model, _retry_after(connection.header(b"retry-after")))
 
 
 def refusal_for(status: int, words: str, model: str, retry_after: int | None = None) -> ModelError:
@@ -247,12 +246,17 @@ def _retry_after(header: str) -> int | None:
 
 
 @lru_cache(maxsize=256)
-def _target(base_url: str, api_key: str) -> tuple[URL, CIMultiDict[str]]:
-    headers = CIMultiDict({"Content-Type": "application/json", "Accept": "text/event-stream", "User-Agent": "GiLo"})
+def _target(base_url: str, api_key: str, guarded: bool) -> http1.Target:
+    headers = {"Content-Type": "application/json", "Accept": "text/event-stream", "User-Agent": "GiLo"}
     headers["Accept-Encoding"] = "identity"
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
-    return URL(f"{base_url.rstrip('/')}/chat/completions"), headers
+    try:
+        return http1.make_target(f"{base_url.rstrip('/')}/chat/completions", headers, guarded=guarded)
+    except ValueError:
+        raise ModelRejected(
+            "The API key or the address holds characters that cannot be sent. Enter them again in Settings → Models."
+        ) from None
 
 
 def _payload(request: ChatRequest, model: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import openai as sdk
 import pytest
 
 from llm import errors
-from llm.providers import openai, session
+from llm.providers import http1, openai
 from llm.types import ChatMessage, ChatRequest, Endpoint, Finished, ModelEvent, TextDelta, ToolCallDelta, Usage
 from tests.fake_model import FakeModel
 
@@ -200,7 +200,7 @@ async def test_stream_chat_broken_in_the_middle_keeps_the_partial_and_does_not_r
 async def test_stream_chat_when_the_model_hangs_times_out(
     fake_model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "IDLE_TIMEOUT", 0.2)
+    monkeypatch.setattr(http1, "IDLE_TIMEOUT", 0.2)
     with pytest.raises(errors.ModelTimeout):
         await collect(fake_model, "FAULT:hang hello")
     assert len(fake_model.requests) == 1
@@ -217,7 +217,7 @@ async def test_stream_chat_when_only_comments_come_times_out(
 async def test_stream_chat_that_falls_silent_keeps_the_partial(
     fake_model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "IDLE_TIMEOUT", 0.2)
+    monkeypatch.setattr(http1, "IDLE_TIMEOUT", 0.2)
     events: list[ModelEvent] = []
     with pytest.raises(errors.ModelStreamBroken, match="silent"):
         async for batch in openai.stream_chat(endpoint_for(fake_model), ask("FAULT:stall WORDS:10")):
@@ -297,10 +297,10 @@ async def test_stream_chat_cancelled_while_waiting_for_headers_stops_the_model(f
     await until(lambda: fake_model.aborted == 1)
 
 
-async def test_close_sessions_lets_the_next_request_open_new_ones(fake_model: FakeModel) -> None:
+async def test_close_pool_lets_the_next_request_open_new_connections(fake_model: FakeModel) -> None:
     await collect(fake_model, "hello")
-    await session.close_sessions()
-    await session.close_sessions()
+    await http1.close_pool()
+    await http1.close_pool()
     assert text_of(await collect(fake_model, "SAY:again")) == "again"
 
 
