@@ -1,0 +1,61 @@
+"""Errors of billing."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from http import HTTPStatus
+
+from django.utils.translation import gettext, gettext_noop
+
+from core.errors import GiloError
+
+
+class BudgetExceeded(GiloError):
+    """A turn does not fit into one of the builder's caps: nothing was asked of a model.
+
+    The message says which cap and when it starts anew; `scope`, `period` and `resets_at` (None: never) say it to code.
+    """
+
+    status = HTTPStatus.PAYMENT_REQUIRED
+    code = "budget_exceeded"
+    message = "A budget of this agent is used up."
+
+    def __init__(
+        self,
+        *,
+        scope: str = "",
+        period: str = "",
+        amount: Decimal | int | None = None,
+        resets_at: datetime | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        self.scope, self.period, self.resets_at = scope, period, resets_at
+        super().__init__(_explain(scope, period, amount, resets_at), retry_after=retry_after)
+
+
+_CAPS = {
+    "agent": gettext_noop("The budget of this agent is used up: %(amount)s."),
+    "api_key": gettext_noop("The budget of this API key is used up: %(amount)s."),
+    "end_user": gettext_noop("The budget of this end user is used up: %(amount)s."),
+    "conversation": gettext_noop("The budget of this conversation is used up: %(amount)s."),
+}
+_AMOUNTS = {
+    "day": gettext_noop("%(amount)s a day"),
+    "month": gettext_noop("%(amount)s a month"),
+    "total": gettext_noop("%(amount)s in total"),
+}
+
+
+def describe_amount(amount: Decimal | int, period: str) -> str:
+    """ "$5.00 a day", "20000 tokens in total", in the active language."""
+    words = f"${amount:.2f}" if isinstance(amount, Decimal) else gettext("%(count)s tokens") % {"count": amount}
+    return gettext(_AMOUNTS[period]) % {"amount": words}
+
+
+def _explain(scope: str, period: str, amount: Decimal | int | None, resets_at: datetime | None) -> str | None:
+    if amount is None or scope not in _CAPS:
+        return None
+    cap = gettext(_CAPS[scope]) % {"amount": describe_amount(amount, period)}
+    if resets_at is None:
+        return f"{cap} {gettext('It does not start anew: raise it, or remove it.')}"
+    when = f"{resets_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{cap} {gettext('It starts anew on %(when)s.') % {'when': when}}"
