@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from agents.models import Agent
 from agents.services import set_wanted_events
-from core.crypto import encrypt
+from core.crypto import SecretUnreadable, encrypt
 from core.errors import FieldError, UrlNotAllowed
 from core.http import check_url, egress_session
 from core.ids import uuid7
@@ -111,10 +111,14 @@ def send_test(*, endpoint: WebhookEndpoint) -> Delivery:
     data = {"agent_id": str(endpoint.agent_id), "webhook_id": str(endpoint.pk)}
     delivery = make_delivery(endpoint, event_id, TEST_EVENT, make_body(TEST_EVENT, now, data), now)
     body = delivery.body.encode()
-    headers = signed_headers(str(event_id), body, secrets_of(endpoint, now), now)
-    if not connection.in_atomic_block:
-        connection.close()  # back to the pool: nobody's connection waits for a receiver
-    answer = asyncio.run(_send_once(endpoint.url, body, headers))
+    try:
+        headers = signed_headers(str(event_id), body, secrets_of(endpoint, now), now)
+    except SecretUnreadable:
+        answer = Answer(at=now, request_headers={}, error="secret_unreadable")
+    else:
+        if not connection.in_atomic_block:
+            connection.close()  # back to the pool: nobody's connection waits for a receiver
+        answer = asyncio.run(_send_once(endpoint.url, body, headers))
     _note_answer(delivery, answer)
     delivery.save(force_insert=True)
     return delivery
