@@ -23,6 +23,9 @@ BODILESS = {
     "/api/agents/{agent_id}/deploy",
     "/api/agents/{agent_id}/versions/{number}/rollback",
     "/api/agents/{agent_id}/knowledge/{document_id}/retry",
+    "/api/agents/{agent_id}/webhooks/{webhook_id}/test",
+    "/api/agents/{agent_id}/webhooks/{webhook_id}/rotate-secret",  # the overlap has a default
+    "/api/agents/{agent_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay",
     "/api/agents/from-template/{template_id}",
     "/api/auth/logout",
     "/api/auth/verify-email/resend",
