@@ -14,6 +14,7 @@ from chat import selectors, services
 from chat.models import Channel, Conversation, Message, MessageRole, MessageStatus, Run
 from core.api import ErrorSerializer, Page, StrictSerializer
 from core.errors import ValidationFailed
+from core.fields import PlainCharField
 
 
 class ConversationPage(Page):
@@ -62,7 +63,7 @@ class MessageOutput(serializers.ModelSerializer[Message]):
 
     class Meta:
         model = Message
-        fields = ("id", "role", "content", "status", "citations", "feedback", "created_at", "run")
+        fields = ("id", "role", "content", "status", "citations", "feedback", "feedback_comment", "created_at", "run")
 
     @extend_schema_field(RunOutput(allow_null=True))
     def get_run(self, message: Message) -> dict[str, Any] | None:
@@ -72,6 +73,7 @@ class MessageOutput(serializers.ModelSerializer[Message]):
 
 class FeedbackInput(StrictSerializer):
     value = serializers.ChoiceField(choices=[1, -1, 0], help_text="1 is thumbs up, -1 thumbs down, 0 takes it back.")
+    comment = PlainCharField(max_length=1000, allow_blank=True, required=False)
 
 
 class ChatView(WorkspaceView):
@@ -126,8 +128,6 @@ class MessageFeedback(ChatView):
     @extend_schema(request=FeedbackInput, responses={200: MessageOutput, 404: ErrorSerializer, 422: ErrorSerializer})
     def post(self, request: Request, message_id: UUID) -> Response:
         """Thumbs up or down on an answer."""
-        given = FeedbackInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        value = given.validated_data["value"]
-        message = services.give_feedback(principal=self.principal, message_id=message_id, value=value)
+        given = self.read(FeedbackInput)
+        message = services.give_feedback(principal=self.principal, message_id=message_id, **given)
         return Response(MessageOutput(message).data)

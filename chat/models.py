@@ -80,6 +80,7 @@ class Message(Identified):
     status = models.CharField(max_length=10, choices=MessageStatus.choices, default=MessageStatus.COMPLETE)
     citations = models.JSONField(default=list)
     feedback = models.SmallIntegerField(null=True)
+    feedback_comment = models.CharField(max_length=1000, blank=True, default="", db_default="")
     superseded = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 

@@ -82,7 +82,7 @@ class StoredRun:
 
 
 def _whose(principal: Principal, agent_id: UUID | None) -> list[Any]:
-    keys = None if principal.api_key_id is None else [principal.api_key_id, *principal.key_family]
+    keys = own_keys(principal)
     visitor = principal.end_user
     return [principal.workspace_id, agent_id, agent_id, keys, visitor, visitor, keys, principal.user_id]
 
@@ -181,8 +181,19 @@ def get_conversation(principal: Principal, conversation_id: UUID) -> Conversatio
 
 
 def readable_by(principal: Principal) -> Q:
-    """Members read what came by API and their own playground; a playground is as private as a drawer."""
-    return Q(user_id=None) | Q(user_id=principal.user_id)
+    """Members read what came from outside and their own playground, a key its own conversations, a visitor its own.
+
+    A playground is as private as a drawer.
+    """
+    if principal.api_key_id is None:
+        return Q(user_id=None) | Q(user_id=principal.user_id)
+    of_key = Q(api_key_id__in=own_keys(principal), agent_id=principal.agent_id)
+    return of_key & Q(end_user=principal.end_user) if principal.end_user else of_key
+
+
+def own_keys(principal: Principal) -> list[UUID] | None:
+    """The keys whose conversations are a key's own; None for a member."""
+    return None if principal.api_key_id is None else [principal.api_key_id, *principal.key_family]
 
 
 def list_messages(conversation: Conversation) -> QuerySet[Message]:

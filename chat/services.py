@@ -28,13 +28,17 @@ async def cancel_run(principal: Principal, run_id: UUID) -> StoredRun:
     return run
 
 
-def give_feedback(*, principal: Principal, message_id: UUID, value: int) -> Message:
-    """Thumbs up (1), down (-1) or none (0) on an answer; NotFound for what is not an answer of this workspace."""
+def give_feedback(*, principal: Principal, message_id: UUID, value: int | None, comment: str = "") -> Message:
+    """Thumbs up (1), down (-1) or none on an answer, in place of what was said before.
+
+    Raises NotFound for what is not an answer that the principal may read.
+    """
     messages = Message.objects.for_workspace(principal.workspace_id).filter(role="assistant")
     conversations = Conversation.objects.for_workspace(principal.workspace_id).filter(readable_by(principal))
     message = messages.filter(conversation__in=conversations).get_or_404(pk=message_id)
     message.feedback = value or None
-    message.save(update_fields=["feedback"])
+    message.feedback_comment = comment if message.feedback else ""
+    message.save(update_fields=["feedback", "feedback_comment"])
     return message
 
 
