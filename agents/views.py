@@ -11,6 +11,8 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 
 from accounts.permissions import is_allowed
 from agents.api import AgentSerializer
+from agents.config import AgentConfig
+from agents.deploy_page import describe_deploy_tab
 from agents.models import Agent
 from agents.selectors import get_agent
 from core.policy import with_policy
@@ -86,6 +88,5 @@ def _page(request: HttpRequest, agent: Agent, data: dict[str, Any]) -> dict[str,
         "formats": DOCUMENT_FORMATS,
         "suffixes": DOCUMENT_SUFFIXES,
         "max_upload_mb": settings.MAX_UPLOAD_BYTES // (1024 * 1024),
-        "socket_url": f"{settings.SITE_URL.replace('http', 'ws', 1)}/ws/agents/{agent.pk}/chat",
-        "chat_url": f"{settings.SITE_URL}/api/v1/agents/{agent.pk}/chat",
+        **describe_deploy_tab(agent, AgentConfig.from_json(data["config"])),
     }

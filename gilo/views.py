@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -22,9 +23,12 @@ from accounts.services import rename_workspace
 from agents.config import DEFAULT_INSTRUCTIONS, AgentConfig
 from agents.gallery import get_template, list_templates
 from agents.models import Agent
+from agents.selectors import get_agent
 from agents.services import create_agent
+from billing.plans import plan_of
 from core.errors import NotFound
 from core.policy import PUBLIC, with_policy
+from gilo.agent_reference import describe_reference
 from gilo.api_docs import describe_api
 from gilo.demo import load_landing_demo
 from gilo.selectors import count_totals, list_agents_with_activity
@@ -129,6 +133,17 @@ def docs(request: HttpRequest) -> HttpResponse:
     """The API explained: quick start, then every operation of the schema."""
     page = {"groups": describe_api(), "samples": _code_samples(), "site": settings.SITE_URL}
     return render(request, "gilo/docs.html", page)
+
+
+@with_policy("agent.view")
+@require_safe
+def agent_reference(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """The API of one agent: a page of its own, whose article the Deploy tab shows too."""
+    principal: Principal = request.principal  # type: ignore[attr-defined]
+    agent = get_agent(principal.workspace_id, agent_id)
+    config = AgentConfig.from_json(agent.draft_version.config if agent.draft_version else {})
+    plan = plan_of(workspace_of(principal).plan)
+    return render(request, "agents/reference.html", describe_reference(agent, config, plan))
 
 
 @with_policy(PUBLIC)

@@ -1,4 +1,5 @@
-// The deployment: what is live, what the draft is ahead by, and the buttons that put it live.
+// The deployment as the whole page shows it: the badge and the buttons that put the draft live.
+// What stands on the Deploy tab itself is loaded when it is opened first (deploy/index.js).
 
 import { api } from "../lib/api.js";
 import { toast } from "../lib/toast.js";
@@ -7,6 +8,7 @@ export function setUpDeploy(store, autosave, t) {
   const buttons = [...document.querySelectorAll("button[data-deploy]")];
   const title = document.querySelector("#deploy-status [data-deploy-title]");
   const text = document.querySelector("#deploy-status [data-deploy-text]");
+  const compare = document.querySelector("#deploy-status [data-deploy-compare]");
   const badge = document.getElementById("live-badge");
 
   const deploy = async () => {
@@ -27,12 +29,14 @@ export function setUpDeploy(store, autosave, t) {
     for (const button of buttons) button.toggleAttribute("disabled", busy);
     for (const button of buttons) button.setAttribute("aria-busy", String(busy));
   };
-  const show = ({ version: draft, live_version: live }) => {
+  const show = ({ version: draft, live_version: live, is_serving: isServing }) => {
     const isCurrent = live === draft && !autosave.isDirty;
     title.textContent = live ? t("deployTitle", { number: live }) : t("deployNone");
     text.textContent = live ? (isCurrent ? t("deploySame") : t("deployBehind", { draft, live })) : t("deployNever");
-    badge.textContent = live ? t("live", { number: live }) : t("draft");
-    badge.classList.toggle("badge--ok", Boolean(live));
+    compare.hidden = !live || isCurrent;
+    badge.textContent = isServing === false ? t("off") : live ? t("live", { number: live }) : t("draft");
+    badge.classList.toggle("badge--ok", Boolean(live) && isServing !== false);
+    badge.classList.toggle("badge--warn", isServing === false);
     for (const button of buttons) {
       button.querySelector("span").textContent = live && !isCurrent ? t("deployAgain", { number: draft }) : t("deploy");
       button.disabled = isCurrent;

@@ -114,12 +114,20 @@ function setUpWidth() {
 
 function setUpHiding() {
   const builder = document.getElementById("builder");
+  const tabs = document.getElementById("builder-tabs");
   const show = document.getElementById("show-playground");
   const hide = document.getElementById("hide-playground");
-  const set = (isHidden) => {
+  // The tables of the Deploy tab want the width: there the playground shows only when it is asked for.
+  const isWide = () => tabs.querySelector('[aria-selected="true"]').dataset.tab === "deploy";
+  const name = () => (isWide() ? "gilo-playground-hidden-deploy" : "gilo-playground-hidden");
+  const apply = () => {
+    const isHidden = (localStorage.getItem(name()) ?? (isWide() ? "1" : "")) === "1";
     builder.toggleAttribute("data-playground-hidden", isHidden);
     show.hidden = !isHidden;
-    localStorage.setItem("gilo-playground-hidden", isHidden ? "1" : "");
+  };
+  const set = (isHidden) => {
+    localStorage.setItem(name(), isHidden ? "1" : "");
+    apply();
   };
   hide.addEventListener("click", () => {
     set(true);
@@ -129,7 +137,8 @@ function setUpHiding() {
     set(false);
     hide.focus();
   });
-  set(localStorage.getItem("gilo-playground-hidden") === "1");
+  tabs.addEventListener("tab:show", apply);
+  apply();
   for (const button of document.querySelectorAll(".builder__screens button")) {
     button.addEventListener("click", () => showScreen(builder, button.dataset.screen));
   }

@@ -29,6 +29,12 @@ export class AgentStore {
     this.#tell(false);
   }
 
+  /** Whether programs and visitors are answered now. */
+  markServing(isServing) {
+    this.agent = { ...this.agent, is_serving: isServing };
+    this.#tell(false);
+  }
+
   /** Show this agent instead, in the forms too. */
   replace(agent) {
     this.agent = { ...this.agent, ...agent };

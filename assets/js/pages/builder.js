@@ -6,7 +6,6 @@ import { Autosave } from "../builder/autosave.js";
 import { setUpDeploy } from "../builder/deploy.js";
 import { Fields } from "../builder/fields.js";
 import { setUpInstructions } from "../builder/instructions.js";
-import { setUpKeys } from "../builder/keys.js";
 import { setUpModels } from "../builder/models.js";
 import { setUpPlayground } from "../builder/playground.js";
 import { AgentStore } from "../builder/store.js";
@@ -87,16 +86,15 @@ const showDemo = () => {
 };
 store.subscribe(showDemo);
 
-let keysShown = false;
+let deployTab = null;
 const opened = {
   versions: () => versions.show(),
-  deploy() {
-    if (!keysShown) setUpKeys(store.agent.id, t);
-    keysShown = true;
+  async deploy() {
+    if (deployTab) return (await deployTab)();
+    deployTab = import("../builder/deploy/index.js").then(({ setUpDeployTab }) => setUpDeployTab(store));
   },
 };
 const tabList = document.getElementById("builder-tabs");
-setUpTabs(document.getElementById("snippet-tabs"));
 setUpTabs(tabList, {
   param: "tab",
   onShow(name, tab) {
