@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import uvicorn
 from django.core.management.base import CommandError
 
+from gilo.protocol import HttpProtocol
 from gilo.shutdown import Shutdown
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024  # of a WebSocket; a chat message is far below, and larger frames are never held
@@ -61,7 +62,7 @@ def serve(listener: socket.socket, shutdown: Shutdown, on_ready: Callable[[], No
     config = uvicorn.Config(
         "gilo.asgi:application",
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="websockets-sansio",
         ws_max_size=MAX_FRAME_BYTES,
         lifespan="on",

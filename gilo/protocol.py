@@ -1,0 +1,92 @@
+"""uvicorn's HTTP protocol with our answer to what cannot be read, and limits on what no application asked for."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from core.errors import BadRequest, GiloError
+from core.ids import uuid7
+from core.middleware import REQUEST_ID_HEADER
+
+MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; uvicorn itself would collect them without end
+MAX_UNWANTED_BYTES = 512 * 1024  # of a body that comes after its answer: enough for the client to see the answer
+LINGER_SECONDS = 1.0
+
+
+class HeadTooLarge(GiloError):
+    """The headers never end, or are larger than anybody needs."""
+
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    code = "headers_too_large"
+    message = f"The request's headers are larger than {MAX_HEAD_BYTES // 1024} kB."
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    _is_in_head = False
+    _is_refused = False
+    _head_bytes = 0
+    _unwanted_bytes = 0
+
+    def on_message_begin(self) -> None:
+        self._is_in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self.cycle is not None and self.cycle.response_complete:  # there is none while upgrading to a WebSocket
+            self._count_unwanted(body)
+        super().on_body(body)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            self._count_unwanted(data)
+            return
+        was_in_head = self._is_in_head
+        super().data_received(data)
+        if was_in_head and self._is_in_head:  # this piece was headers only; the first one may end another request
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(HeadTooLarge())
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn for bytes that are no request, such as those past an understated Content-Length."""
+        self._refuse(BadRequest(f"{msg} A body must be as long as its Content-Length says.", code="http_invalid"))
+
+    def _refuse(self, error: GiloError) -> None:
+        """Answer, unless an answer is under way, and close: at once it would reset what the client has not read."""
+        if self._is_refused:
+            return
+        self._is_refused = True
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            self.transport.write(_encode(error))
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # what the application still says must not follow our answer
+            self.cycle.message_event.set()
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
+
+    def _count_unwanted(self, data: bytes) -> None:
+        self._unwanted_bytes += len(data)
+        if self._unwanted_bytes > MAX_UNWANTED_BYTES:
+            self.transport.close()
+
+
+def _encode(error: GiloError) -> bytes:
+    request_id = uuid7().hex
+    body = orjson.dumps(error.body(request_id))
+    fields: dict[str, Any] = {
+        "content-type": "application/json",
+        "content-length": len(body),
+        "connection": "close",
+        REQUEST_ID_HEADER: request_id,
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    status = HTTPStatus(error.status)
+    return f"HTTP/1.1 {int(status)} {status.phrase}\r\n{head}\r\n".encode() + body
