@@ -7,7 +7,6 @@ from uuid import UUID
 import orjson
 
 from chat.runtime.events import DELTA, ERROR, KEEP_ALIVE, RUN_FINISHED, Event
-from chat.streams import follow_live
 from chat.transports.http import Request
 from chat.transports.openai.citations import annotate_completion
 from chat.transports.openai.errors import open_door
@@ -69,7 +68,7 @@ async def create_completion(request: Request) -> None:
     run = await start_turn(request, caller, completion.asked, "messages")
     if completion.stream:
         chunks = Chunks(run.run_id, completion.model, include_usage=completion.include_usage)
-        await request.respond_stream(follow_live(run), chunks.encode)
+        await request.respond_stream(run.follow(), chunks.encode)
     else:
         end = await wait_for_end(run)
         await request.respond_json(200, describe_completion(run.run_id, completion.model, end.data))

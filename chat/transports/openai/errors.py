@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from chat.transports.http import Endpoint, Request
+from chat.transports.openai.rates import describe_limits
 from core.errors import BadRequest, GiloError, NotFound, ValidationFailed
 
 _CODES = {"not_authenticated": "invalid_api_key", "rate_limited": "rate_limit_exceeded"}
@@ -38,7 +39,7 @@ class PreviousResponseNotFound(NotFound):
 
 def open_door(policy: str, **handlers: Handler) -> Endpoint:
     """An endpoint whose refusals are OpenAI's."""
-    return Endpoint(policy, describe_error, **{method: _refusing_with_400(each) for method, each in handlers.items()})
+    return Endpoint(policy, describe_error, describe_limits, **{method: _refusing_with_400(each) for method, each in handlers.items()})
 
 
 def describe_error(error: GiloError, request_id: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import math
 
+from core.ratelimit import Decision
+
 
 def rate_headers(limit: int, remaining: int, reset_seconds: float) -> dict[str, str]:
     """The headers of one window of requests: its size, what is left of it, and how long until it is whole again.
@@ -15,9 +17,17 @@ def rate_headers(limit: int, remaining: int, reset_seconds: float) -> dict[str, 
     }
 
 
+def describe_limits(decision: Decision) -> dict[str, str]:
+    """The headers of a request that was counted; none where nothing limits."""
+    if decision.window is None:
+        return {}
+    return rate_headers(decision.window.limit, decision.remaining, decision.reset_after)
+
+
 def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{math.ceil(seconds * 1000)}ms"
+    milliseconds = math.ceil(seconds * 1000)
+    if milliseconds < 1000:
+        return f"{milliseconds}ms"
     minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -71,7 +71,7 @@ def split_messages(messages: list[ChatMessage], param: str) -> tuple[str, tuple[
 def read_role(value: Any, param: str) -> str:
     """The message's role."""
     role = value.get("role") if isinstance(value, dict) else None
-    if role in {"tool", "function"}:
+    if role in ("tool", "function"):
         raise ValidationFailed("Results of tools cannot be sent: the agent runs its own.", param=param)
     if role not in ("system", "developer", "user", "assistant"):
         raise ValidationFailed("A message needs a `role`: system, developer, user or assistant.", param=param)

@@ -73,7 +73,7 @@ async def create_response(request: Request) -> None:
     run = await _start(request, caller, wanted)
     heading = Heading(run.run_id, run.answer_id, wanted.model, _describe_request(wanted, caller))
     if wanted.stream:
-        await request.respond_stream(follow_live(run), ResponseEvents(heading, run).encode)
+        await request.respond_stream(run.follow(), ResponseEvents(heading, run).encode)
     elif wanted.background:
         await request.respond_json(200, describe_open(heading))
     else:
@@ -136,7 +136,7 @@ def read_response_request(body: Any) -> ResponseRequest:
     )
 
 
-async def _start(request: Request, caller: Caller, wanted: ResponseRequest) -> LiveRun:
+async def _start(request: Request, caller: Caller, wanted: ResponseRequest) -> Answering:
     asked, conversation_id = wanted.asked, None
     if wanted.previous is not None:
         thread = await load_thread(caller.principal, wanted.previous)

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from accounts.permissions import Principal
 from agents.keys import ChatAgent
-from chat.execution import Turn, start_run
+from chat.execution import Turn
 from chat.models import Channel
-from chat.streams import LiveRun
+from chat.repeats import Answering, start_once
 from chat.transports.doors import authorize_key
 from chat.transports.http import Request
 from chat.transports.openai.requests import Asked, settle_instructions, settle_temperature
@@ -33,10 +33,10 @@ async def identify_caller(request: Request) -> Caller:
 
 async def start_turn(
     request: Request, caller: Caller, asked: Asked, param: str, conversation_id: UUID | None = None
-) -> LiveRun:
-    """The run that answers; `param` is the field that holds the messages. Raises what `start_run` raises."""
+) -> Answering:
+    """The run that answers; `param` is the field that holds the messages. Raises what `start_once` raises."""
     config = caller.agent.config
-    return await start_run(
+    return await start_once(
         Turn(
             principal=caller.principal,
             agent=caller.agent,
@@ -50,5 +50,7 @@ async def start_turn(
             extra_instructions=settle_instructions(config, asked.told, param),
             temperature=settle_temperature(config, asked.temperature),
             max_tokens=asked.max_tokens,
-        )
+        ),
+        request.header(b"idempotency-key"),
+        request.body,
     )
