@@ -11,6 +11,8 @@ from shlex import quote
 
 from django.utils.translation import gettext_lazy as _
 
+from agents.models import KeyKind
+
 VARIABLE = "GILO_API_KEY"
 STREAM, WHOLE = "stream", "whole"
 
@@ -31,10 +33,14 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for the key: `text` reads it from the environment, `literal` holds `{key}` where it is filled in."""
+    """A place for the key: `text` reads it from the environment, `literal` holds `{key}` where it is filled in.
+
+    `kind` is that of the key that belongs there (agents.models.KeyKind).
+    """
 
     text: str
     literal: str
+    kind: str = KeyKind.SECRET
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ _PYTHON_BEARER = Slot(f'"Bearer " + os.environ["{VARIABLE}"]', '"Bearer {key}"')
 _NODE_KEY = Slot(f"process.env.{VARIABLE}", '"{key}"')
 _NODE_BEARER = Slot(f"`Bearer ${{process.env.{VARIABLE}}}`", '"Bearer {key}"')
 _JSON_BEARER = Slot(f'"Bearer {VARIABLE}"', '"Bearer {key}"')
-_WIDGET_KEY = Slot(f'"{VARIABLE}"', '"{key}"')
+_WIDGET_KEY = Slot('"YOUR_WIDGET_KEY"', '"{key}"', KeyKind.WIDGET)
 
 
 def _curl(addresses: Addresses, question: str) -> list[Block]:
@@ -242,5 +248,5 @@ def _a2a(addresses: Addresses) -> list[Block]:
 
 
 def _widget(addresses: Addresses) -> list[Block]:
-    start = f'<script async src="{addresses.widget}"\n  data-agent-id="{addresses.model}"\n  data-key='
-    return [Block([start, _WIDGET_KEY, "></script>"], file="index.html")]
+    start = f'<script src="{addresses.widget}"\n  data-agent-id="{addresses.model}"\n  data-key='
+    return [Block([start, _WIDGET_KEY, "\n  async></script>"], file="index.html")]

@@ -29,9 +29,9 @@ export class AgentStore {
     this.#tell(false);
   }
 
-  /** Whether programs and visitors are answered now. */
-  markServing(isServing) {
-    this.agent = { ...this.agent, is_serving: isServing };
+  /** Whether programs and visitors are answered now, and the name in addresses. */
+  markDeployment({ is_serving: isServing, slug }) {
+    this.agent = { ...this.agent, is_serving: isServing, slug };
     this.#tell(false);
   }
 

@@ -2,11 +2,12 @@
 
 import { h } from "../../lib/dom.js";
 import { setUpTabs } from "../../lib/tabs.js";
+import { fillCode } from "./secret.js";
 
 const LANGUAGE = "gilo-snippet";
 const MODE = "gilo-snippet-mode";
 
-export function setUp({ store, t }) {
+export function setUp({ store, t, secret }) {
   const modes = document.getElementById("snippet-mode");
   const list = document.getElementById("snippet-tabs");
   const setMode = (mode) => {
@@ -30,24 +31,47 @@ export function setUp({ store, t }) {
   });
   setMode(localStorage.getItem(MODE) === "whole" ? "whole" : "stream");
   tabs.show(localStorage.getItem(LANGUAGE));
-  let shownFor = null;
+  let shownFor = "";
+  const loadedFor = look(store.agent);
   return {
     async show() {
-      const { version, live_version: live } = store.agent;
-      if (shownFor === `${version} ${live}`) return;
-      shownFor = `${version} ${live}`;
+      if (secret.key?.kind === "widget") tabs.show("widget"); // there its key stands in the code
+      if (shownFor === look(store.agent)) return;
+      if (shownFor || loadedFor !== look(store.agent)) await refreshCode(secret.key);
+      shownFor = look(store.agent);
       await showReference(t);
     },
   };
+}
+
+/** What the code and the reference depend on. */
+const look = ({ version, live_version: live, slug }) => `${version} ${live} ${slug}`;
+
+async function fetchPage(address) {
+  const response = await fetch(address, { headers: { Accept: "text/html" } });
+  if (!response.ok) throw new Error(response.statusText);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+/** The agent has changed since the page was loaded: take the code as the server writes it now. */
+async function refreshCode(key) {
+  try {
+    const page = await fetchPage(`${location.pathname}?tab=deploy`);
+    for (const code of document.querySelectorAll("#snippets pre > code")) {
+      const fresh = page.getElementById(code.id);
+      if (fresh) code.replaceChildren(...fresh.childNodes);
+    }
+    fillCode(key);
+  } catch {
+    // the code that is shown still runs, with what the agent was asked before
+  }
 }
 
 /** The reference is a page of its own; its article is shown here too. */
 async function showReference(t) {
   const place = document.getElementById("reference");
   try {
-    const response = await fetch(place.dataset.src, { headers: { Accept: "text/html" } });
-    if (!response.ok) throw new Error(response.statusText);
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const page = await fetchPage(place.dataset.src);
     await Promise.all([...page.querySelectorAll('link[rel="stylesheet"]')].map(adoptStyle));
     const article = page.getElementById("agent-reference");
     for (const heading of article.querySelectorAll("h2, h3")) lower(heading);

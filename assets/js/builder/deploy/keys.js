@@ -34,7 +34,7 @@ export function setUp({ store, t, secret }) {
     });
   const showKey = (key, title) => {
     const text = key.kind === "widget" ? t("keyForPages") : t("keyForServers");
-    secret.show({ title, value: key.key, text, back: opener });
+    secret.show({ title, value: key.key, text, kind: key.kind, back: opener });
   };
   const actions = {
     edit: (key) =>
@@ -56,7 +56,7 @@ export function setUp({ store, t, secret }) {
       try {
         const answer = await api.post(`${path}/${key.id}/identity-secret`);
         const title = t("identityCreated", { name: key.name });
-        secret.show({ title, value: answer.identity_secret, text: t("identityHow"), isKey: false, back: opener });
+        secret.show({ title, value: answer.identity_secret, text: t("identityHow"), back: opener });
         await load();
       } catch (error) {
         toast(error.message, { kind: "bad" });

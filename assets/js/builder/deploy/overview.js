@@ -16,7 +16,7 @@ export function setUp({ store, t }) {
     hosted.disabled = !store.agent.can_edit;
     showAddresses(deployment);
     if (form) showSlug(form, deployment.slug);
-    store.markServing(deployment.is_serving);
+    store.markDeployment(deployment);
   };
   const load = async () => {
     try {
