@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 
 from accounts.models import Role
 from accounts.permissions import ACTIONS, API_KEY_ACTIONS
+from core.policy import PUBLIC
 from tests.factories import make_agent
 from tests.live import LiveServer
 from tests.routes import POLICY_WORDS, Route, all_routes
@@ -52,6 +53,10 @@ PUBLIC_ROUTES = {
     "/password/reset/sent": "for who cannot sign in",
     "/password/reset/done": "for who cannot sign in",
     "/password/reset/key/{uidb36}-{key}": "opened by a signed key",
+    "/widget.js": "stands in other people's pages",
+    "/widget/{agent_id}": "asks for a widget's key, and for the page around it",
+    "/api/v1/visitor-sessions": "opened by a widget's key, for visitors",
+    "/{slug}": "an agent's own page, while its owner has it on",
     "/api/auth/register": "the way in",
     "/api/auth/login": "the way in",
     "/api/auth/refresh": "opened by a refresh token",
@@ -66,7 +71,7 @@ PUBLIC_ROUTES = {
     "/api/auth/google/callback": "the way in through Google",
 }
 # Path parameters that name nothing of a workspace.
-SHARED_PARAMETERS = {"template_id": "assistant", "uidb36": "1", "key": "x"}
+SHARED_PARAMETERS = {"template_id": "assistant", "uidb36": "1", "key": "x", "slug": "no-such-page"}
 MODEL_ROUTES = {"/api/v1/models/{model}"}  # the model is an agent's id or slug
 # Bodies that are valid, so that what is refused is refused for its id. By path template; {} otherwise.
 BODIES: dict[str, dict[str, Any]] = {
@@ -74,6 +79,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/agents/{agent_id}": {"name": "Renamed"},
     "/api/agents/{agent_id}/config": {"instructions": "Be kind."},
     "/api/agents/{agent_id}/api-keys": {"name": "new"},
+    "/api/agents/{agent_id}/budgets": {"scope": "agent", "period": "day", "limit_usd": 5},
+    "/api/agents/{agent_id}/budgets/{budget_id}": {"limit_usd": 5},
     "/api/agents/{agent_id}/webhooks": {"url": "https://hooks.example.com/", "events": ["message.created"]},
     "/api/agents/{agent_id}/webhooks/{webhook_id}": {"is_active": False},
     "/api/agents/{agent_id}/webhooks/{webhook_id}/replay": {"since": "2026-01-01T00:00:00Z"},
@@ -81,6 +88,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/agents/{agent_id}/chat": {"message": "Hello?"},
     "/api/agents/{agent_id}/knowledge/search": {"query": "hello"},
     "/api/messages/{message_id}/feedback": {"value": 1},
+    "/api/v1/messages/{message_id}/feedback": {"value": 1},
+    "/api/v1/knowledge/search": {"query": "hello"},
     "/api/model-endpoints/{endpoint_id}": {"name": "Renamed"},
 }
 UPLOADS = {"/api/agents/{agent_id}/knowledge"}
@@ -258,7 +267,7 @@ def test_viewer_may_read_where_the_table_says(route, method, world):
 def test_keys_open_only_what_the_table_says():
     for route in ROUTES:
         if route.opens_with_key:
-            assert {route.action(method) for method in route.methods} <= API_KEY_ACTIONS
+            assert {route.action(method) for method in route.methods} - {PUBLIC} <= API_KEY_ACTIONS
 
 
 def count_rows() -> dict[str, int]:

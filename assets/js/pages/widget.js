@@ -28,6 +28,7 @@ function start(given) {
   showTitle(agent, given);
   setVariables(given.variables);
   mounted = mountVisitorChat(element, { ...page, agent }, {
+    colours: coloursOf(given),
     variables: () => variables,
     onMessage: (message) => host.tell("message", message),
     onError: ({ code, message }) => host.tell("error", { code, message }),
@@ -38,14 +39,20 @@ function start(given) {
   host.tell("ready", { name: agent.name });
 }
 
-/** What the host page may change: texts, and one colour for both of the agent's. */
-function looksOf({ title, welcome, suggestions, color }) {
+/** The texts that the host page may change. */
+function looksOf({ title, welcome, suggestions }) {
   const looks = {};
   if (isText(title)) looks.name = title;
   if (isText(welcome)) looks.welcome_message = welcome;
   if (Array.isArray(suggestions)) looks.suggested_questions = suggestions.filter(isText);
-  if (/^#[0-9a-f]{6}$/.test(color ?? "")) looks.appearance = { ...page.agent.appearance, color, color_2: color };
   return looks;
+}
+
+/** The page's colours: the agent's two, or the one that the host page chose instead. */
+function coloursOf({ color }) {
+  const { appearance } = page.agent;
+  const isOther = /^#[0-9a-f]{6}$/.test(color ?? "") && color !== appearance.color;
+  return isOther ? { color, color_2: color } : appearance;
 }
 
 function showTitle(agent, { mode }) {

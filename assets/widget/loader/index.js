@@ -85,13 +85,24 @@ function findScripts() {
 function start() {
   const scripts = findScripts();
   const waiting = Array.isArray(window.gilo) ? window.gilo : [];
-  if (!window.gilo?.init) window.gilo = new Gilo(originOf(scripts[0]));
+  if (!window.gilo?.init) {
+    window.gilo = new Gilo(originOf(scripts[0]));
+    watchOpeners();
+  }
   const begin = () => {
     for (const script of scripts) window.gilo.boot(script);
     window.gilo.push(...waiting);
   };
   if (document.body) begin();
   else addEventListener("DOMContentLoaded", begin, { once: true });
+}
+
+/** Any element of the page with `data-gilo-open` opens the widget that it names, or the first one. */
+function watchOpeners() {
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest?.("[data-gilo-open]");
+    if (opener) window.gilo.push([opener.dataset.giloOpen ? `${opener.dataset.giloOpen}.open` : "open"]);
+  });
 }
 
 const originOf = (script) => (script?.src ? new URL(script.src).origin : location.origin);

@@ -4,10 +4,10 @@ import { mountChat } from "../../js/chat/index.js";
 import { paintPage } from "./colours.js";
 import { VisitorSession } from "./session.js";
 
-/** Mount it. `page`: what the server says {agent, key}; `hooks`: {onMessage(message), onError(error)}. */
+/** Mount it. `page`: what the server says {agent, key}; `hooks`: {onMessage(message), onError(error), variables(), colours}. */
 export function mountVisitorChat(element, page, hooks = {}) {
   const session = new VisitorSession(page.agent.id, page.key, (error) => hooks.onError?.(error));
-  paintPage(page.agent.appearance);
+  paintPage(hooks.colours ?? page.agent.appearance);
   const chat = mountChat(element, {
     agent: page.agent,
     session,
