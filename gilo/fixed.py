@@ -93,6 +93,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "AgentStatus": "agents.models.AgentStatus",
         "DocumentStatus": "knowledge.models.DocumentStatus",
         "MessageStatus": "chat.models.MessageStatus",
+        "KeyKind": ["secret", "widget"],
         "AnswerLanguage": ["auto", "en", "fr"],
         "InterfaceLanguage": [("en", "English"), ("fr", "French")],
     },

@@ -3,7 +3,8 @@
 The client sends `{message, ...}` (the fields of the HTTP request), `{cancel: run_id}`, `{resume: run_id, after: id}`.
 A fault ends with an `error` frame; what cannot be mended in the connection closes it with 44xx, the HTTP status's twin.
 A browser comes with its session and is checked for its Origin; a program with a key or an access token, in the
-`Authorization` header or in a first frame `{authenticate: token}`.
+`Authorization` header or in a first frame `{authenticate: token}`. A page that has a token though its browser may have
+a session (a widget's frame) asks for the subprotocol `gilo-token`: then the first frame alone says who comes.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from chat.runtime.intake import read_chat_input
 from chat.selectors import follow_stored, load_run
 from chat.services import cancel_run
 from chat.streams import access_watchers, follow_live, live_runs
-from chat.transports.doors import authorize_key, token_from
+from chat.transports.doors import authorize_key, check_origin, token_from
 from chat.transports.http import Receive, Scope, Send
 from core.api import parse_json, to_gilo_error
 from core.errors import GiloError, NotAuthenticated, NotFound, RequestTimeout, ValidationFailed
@@ -35,6 +36,7 @@ from core.tenancy import parse_id
 logger = logging.getLogger(__name__)
 POLICY = "agent.chat"
 AUTHENTICATE_SECONDS = 10.0
+FIRST_FRAME_PROTOCOL = "gilo-token"
 _CLOSE_CODES = {400: 4400, 401: 4401, 403: 4403, 404: 4404, 408: 4408, 413: 4413, 422: 4400, 429: 4429}
 _CLOSED_BY_CLIENT = "websocket.disconnect"
 
@@ -55,6 +57,7 @@ class ChatSocket:
         self._task = asyncio.current_task()
         self._is_open = False
         self._access_ended = False
+        self._channel: str = Channel.WEBSOCKET
         self.principal: Principal
 
     async def serve(self) -> None:
@@ -89,11 +92,13 @@ class ChatSocket:
     async def _open(self) -> UUID:
         """Accept and identify; a page of another site is refused before (HTTP 403)."""
         await self._receive()
-        if not self._token:
-            cookie_principal = await authenticate_scope(self._scope)  # raises for a foreign Origin
-        await self._send({"type": "websocket.accept"})
+        brings_token = FIRST_FRAME_PROTOCOL in self._scope.get("subprotocols", ())
+        member = None
+        if not self._token and not brings_token:
+            member = await authenticate_scope(self._scope)  # raises for a foreign Origin
+        await self._send({"type": "websocket.accept", "subprotocol": FIRST_FRAME_PROTOCOL if brings_token else None})
         self._is_open = True
-        if not self._token and cookie_principal is None:
+        if not self._token and member is None:
             self._token = await self._read_token()
         agent_id = parse_id(self._scope["url_route"]["kwargs"]["agent_id"])
         await self._enter(agent_id)
@@ -114,6 +119,8 @@ class ChatSocket:
         """Principal and agent as they are now: asked again for each message, so that nothing outlives its right."""
         if self._token.startswith(KEY_PREFIX):
             identity, self.principal = await authorize_key(self._token, POLICY, agent_id)
+            check_origin(identity, self._scope)
+            self._channel = identity.channel or Channel.WEBSOCKET
             return identity.agent
         principal = await authenticate_scope(_with_token(self._scope, self._token))
         authorize(principal, POLICY)
@@ -130,31 +137,31 @@ class ChatSocket:
 
     async def _handle(self, agent_id: UUID, frame: Any) -> None:
         try:
+            agent = await self._enter(agent_id)
             if isinstance(frame, dict) and "cancel" in frame:
                 await cancel_run(self.principal, parse_id(_only(frame, "cancel")))
             elif isinstance(frame, dict) and "resume" in frame:
                 await self._resume(frame)
             else:
-                await self._start(agent_id, frame)
+                await self._start(agent, frame)
         except GiloError as error:
             if int(error.status) in _CLOSE_CODES:
                 raise
             await self._tell_error(error)
 
-    async def _start(self, agent_id: UUID, frame: Any) -> None:
+    async def _start(self, agent: ChatAgent, frame: Any) -> None:
         chat = read_chat_input(frame)
         self._require_silence()
-        agent = await self._enter(agent_id)
         run = await start_run(
             Turn(
                 principal=self.principal,
                 agent=agent,
-                channel=Channel.WEBSOCKET,
+                channel=self._channel,
                 message=chat.message,
                 conversation_id=chat.conversation_id,
                 regenerate=chat.regenerate,
                 variables=chat.variables,
-                end_user=chat.end_user,
+                end_user=self.principal.end_user or chat.end_user,
                 request_id=uuid7().hex,
             )
         )
