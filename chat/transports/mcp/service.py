@@ -1,10 +1,10 @@
 """One MCP request, answered by the official SDK: a server made for this caller, gone with the answer."""
 
+import json
 import logging
 from typing import Any
 
 import mcp_types as types
-import orjson
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -33,7 +33,7 @@ async def answer(caller: Caller, message: dict[str, Any], scope: Scope, receive:
     server = make_server(caller, await load_card(caller.agent.agent_id))
     manager = StreamableHTTPSessionManager(server, json_response=is_short, stateless=True)
     async with manager.run():
-        await manager.handle_request(scope, _replay(orjson.dumps(message), receive), send)
+        await manager.handle_request(scope, _replay(json.dumps(message).encode(), receive), send)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
