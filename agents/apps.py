@@ -5,8 +5,11 @@ class AgentsConfig(AppConfig):
     name = "agents"
 
     def ready(self) -> None:
-        # Both need the loaded models.
+        # All need the loaded models.
         from accounts.doors import register_key_check
+        from agents.budget_alerts import mail_owners
         from agents.keys import find_live_keys
+        from billing.signals import budget_alert
 
         register_key_check(find_live_keys)
+        budget_alert.connect(mail_owners)

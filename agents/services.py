@@ -15,6 +15,7 @@ from agents.errors import VersionConflict
 from agents.keys import KEY_PREFIX, forget_keys
 from agents.models import Agent, AgentStatus, AgentVersion, ApiKey, KeyKind
 from agents.signals import agent_deleting
+from billing.services import delete_budgets_of
 from core.crypto import encrypt, make_token, token_digest
 from core.errors import ValidationFailed
 from core.ids import uuid7
@@ -111,6 +112,7 @@ def set_wanted_events(*, agent_id: UUID, types: set[str]) -> None:
 def delete_agent(*, agent: Agent) -> None:
     """Delete the agent with all that hangs on it; receivers clean up what is outside the database."""
     agent_deleting.send(sender=Agent, agent=agent)
+    delete_budgets_of(agent_id=agent.pk)
     agent.delete()
     transaction.on_commit(forget_keys)
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from agents import api, deployment_api, key_api, views
+from agents import api, budgets_api, deployment_api, key_api, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("agents/<uuid:agent_id>", views.builder, name="agent-builder"),
@@ -31,6 +31,10 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
         "agents/<uuid:agent_id>/api-keys/<uuid:key_id>/identity-secret",
         key_api.ApiKeyIdentitySecret.as_view(),
         name="api-agent-key-identity-secret",
+    ),
+    path("agents/<uuid:agent_id>/budgets", budgets_api.BudgetList.as_view(), name="api-agent-budgets"),
+    path(
+        "agents/<uuid:agent_id>/budgets/<uuid:budget_id>", budgets_api.BudgetDetail.as_view(), name="api-agent-budget"
     ),
     path("templates", api.TemplateList.as_view(), name="api-templates"),
 ]

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from django.utils.translation import gettext, gettext_noop
 
-from core.errors import GiloError
+from core.errors import Conflict, GiloError
 
 
 class BudgetExceeded(GiloError):
@@ -45,17 +45,22 @@ _AMOUNTS = {
 }
 
 
-def describe_amount(amount: Decimal | int, period: str) -> str:
-    """ "$5.00 a day", "20000 tokens in total", in the active language."""
+def describe_amount(amount: Decimal | int, period: str = "") -> str:
+    """ "$5.00 a day", "20000 tokens in total", in the active language; without a period the bare amount."""
     words = f"${amount:.2f}" if isinstance(amount, Decimal) else gettext("%(count)s tokens") % {"count": amount}
-    return gettext(_AMOUNTS[period]) % {"amount": words}
+    return gettext(_AMOUNTS[period]) % {"amount": words} if period else words
 
 
 def _explain(scope: str, period: str, amount: Decimal | int | None, resets_at: datetime | None) -> str | None:
     if amount is None or scope not in _CAPS:
         return None
-    cap = gettext(_CAPS[scope]) % {"amount": describe_amount(amount, period)}
+    used_up = gettext(_CAPS[scope]) % {"amount": describe_amount(amount, period)}
     if resets_at is None:
-        return f"{cap} {gettext('It does not start anew: raise it, or remove it.')}"
+        return " ".join((used_up, gettext("It does not start anew: raise it, or remove it.")))
     when = f"{resets_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return f"{cap} {gettext('It starts anew on %(when)s.') % {'when': when}}"
+    return " ".join((used_up, gettext("It starts anew on %(when)s.") % {"when": when}))
+
+
+class TooManyBudgets(Conflict):
+    code = "too_many_budgets"
+    message = "An agent can have 20 budgets. Delete one that is no longer needed."

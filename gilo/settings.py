@@ -205,6 +205,8 @@ WEBHOOK_TIMEOUT_SECONDS = env_int("GILO_WEBHOOK_TIMEOUT", 15)  # half of a deliv
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep-documents": {"task": "knowledge.sweep_documents", "schedule": float(DOCUMENT_SWEEP_SECONDS)},
     "delete-orphans": {"task": "knowledge.delete_orphans", "schedule": 3600.0},
+    "tell-budget-alerts": {"task": "billing.tell_budget_alerts", "schedule": 60.0},
+    "delete-old-counters": {"task": "billing.delete_old_counters", "schedule": 3600.0},
     "clear-sessions": {"task": "accounts.clear_sessions", "schedule": 3600.0},
     "delete-old-deliveries": {"task": "integrations.delete_old_deliveries", "schedule": 3600.0},
     "send-webhook-notices": {"task": "integrations.send_notices", "schedule": 60.0},

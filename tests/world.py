@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Role, User, Workspace
 from agents.models import Agent
+from billing.models import Budget, Period, Scope
 from chat.models import Channel, Conversation, Message, MessageRole, MessageStatus, Run
 from core.crypto import encrypt
 from core.ids import uuid7
@@ -40,6 +41,7 @@ def make_place() -> Place:
         "number": "1",
         "key_id": str(agent.api_keys.get().pk),
         "document_id": str(make_document(agent).pk),
+        "budget_id": str(_make_budget(agent).pk),
         "endpoint_id": str(_make_endpoint(workspace).pk),
         "model": agent.slug,
         **_make_conversation(agent, owner),
@@ -73,6 +75,12 @@ def make_document(agent: Agent) -> Document:
     )  # fmt: skip
     Chunk.objects.create(document=document, agent=agent, position=0, content="Hello.", token_count=2)
     return document
+
+
+def _make_budget(agent: Agent) -> Budget:
+    return Budget.objects.create(
+        workspace=agent.workspace, agent_id=agent.pk, scope=Scope.AGENT, period=Period.DAY, limit_tokens=1_000_000
+    )
 
 
 def _make_endpoint(workspace: Workspace) -> ModelEndpoint:
