@@ -1,6 +1,6 @@
 """Deliveries as jobs: which are due, who sends them until when, what became of them.
 
-A claim gives each endpoint a few places at most, so that a slow one holds up nobody else; one that keeps failing has
+A claim gives each endpoint so many places at most, so that a slow one holds up nobody else; one that keeps failing has
 a single place. Results go through the lease: what another worker has taken over meanwhile is written by that one.
 """
 
@@ -21,8 +21,8 @@ from integrations.models import DeliveryState, DisabledReason, WebhookEndpoint
 from integrations.webhooks.schedule import GIVE_UP_AFTER, pause_of, retry_delay
 from integrations.webhooks.sending import Answer
 
-AT_ONCE = 4  # requests in flight to one endpoint
-AT_ONCE_WHILE_FAILING = 1
+PLACES = 32  # deliveries of one endpoint that workers hold; most of them wait in the courier's lane
+PLACES_WHILE_FAILING = 1
 
 _CLAIM = """
 WITH RECURSIVE waiting(id) AS (
@@ -34,7 +34,7 @@ WITH RECURSIVE waiting(id) AS (
         WHERE state = 'pending' AND endpoint_id > waiting.id ORDER BY endpoint_id LIMIT 1
     ) FROM waiting WHERE waiting.id IS NOT NULL
 ), open AS (
-    SELECT endpoint.id, CASE WHEN endpoint.failing_since IS NULL THEN %(at_once)s ELSE %(at_once_failing)s END - (
+    SELECT endpoint.id, CASE WHEN endpoint.failing_since IS NULL THEN %(places)s ELSE %(places_failing)s END - (
         SELECT count(*) FROM integrations_delivery
         WHERE endpoint_id = endpoint.id AND leased_until IS NOT NULL AND leased_until > %(now)s
     ) AS places
@@ -63,6 +63,10 @@ UPDATE integrations_delivery SET
     latency_ms = %s
 WHERE id = %s AND lease_token = %s
 """
+_RETURN = """
+UPDATE integrations_delivery SET leased_until = NULL, lease_token = NULL, attempts = attempts - 1
+WHERE id = %s AND lease_token = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Job:
     attempts: int
     endpoint: WebhookEndpoint
     token: UUID
+    leased_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +91,28 @@ class Result:
 def claim(limit: int) -> list[Job]:
     """Take up to `limit` due deliveries for as long as sending can last."""
     now, token = timezone.now(), uuid4()
+    lease_end = now + timedelta(seconds=2 * settings.WEBHOOK_TIMEOUT_SECONDS)
     parameters: dict[str, Any] = {
-        "now": now, "limit": limit, "token": token, "at_once": AT_ONCE, "at_once_failing": AT_ONCE_WHILE_FAILING,
-        "lease_end": now + timedelta(seconds=2 * settings.WEBHOOK_TIMEOUT_SECONDS),
+        "now": now, "limit": limit, "token": token, "places": PLACES, "places_failing": PLACES_WHILE_FAILING,
+        "lease_end": lease_end,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
-        return [_make_job(row, token) for row in cursor.fetchall()]
+        return [_make_job(row, token, lease_end) for row in cursor.fetchall()]
 
 
-def _make_job(row: tuple[Any, ...], token: UUID) -> Job:
+def _make_job(row: tuple[Any, ...], token: UUID, leased_until: datetime) -> Job:
     delivery_id, event_id, body, attempts, endpoint_id, url, secret, previous, until = row
     endpoint = WebhookEndpoint(
         id=endpoint_id, url=url, secret=secret, previous_secret=previous, previous_secret_until=until
     )
-    return Job(delivery_id, event_id, body.encode(), attempts, endpoint, token)
+    return Job(delivery_id, event_id, body.encode(), attempts, endpoint, token, leased_until)
+
+
+def give_back(jobs: Sequence[Job]) -> None:
+    """Let go of claimed deliveries that were not sent after all, as if they had not been claimed."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(_RETURN, [(job.delivery_id, job.token) for job in jobs])
 
 
 def record(results: Sequence[Result]) -> None:

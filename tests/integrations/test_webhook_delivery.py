@@ -16,9 +16,9 @@ from chat.models import OutboxEvent
 from core.crypto import decrypt
 from integrations import services
 from integrations.models import Delivery, WebhookEndpoint
-from integrations.webhooks.courier import Round
+from integrations.webhooks.courier import AT_ONCE, Round
 from integrations.webhooks.outbox import dispatch_events
-from integrations.webhooks.queue import AT_ONCE, claim, record
+from integrations.webhooks.queue import PLACES, claim, record
 from integrations.webhooks.schedule import RETRY_DELAYS
 from tests.factories import make_agent, make_event, make_webhook, make_workspace
 from tests.integrations.webhook_receiver import Receiver, Reply
@@ -299,15 +299,15 @@ def test_secret_is_stored_encrypted(agent: Agent) -> None:
 
 def test_workers_never_take_the_same_delivery(agent: Agent) -> None:
     make_webhook(agent, "http://127.0.0.1:9999/")
-    for _ in range(AT_ONCE + 2):
+    for _ in range(PLACES + 2):
         make_event(agent)
     dispatch_events()
     first, second = claim(100), claim(100)
-    assert len(first) == AT_ONCE, "places of one endpoint"
+    assert len(first) == PLACES, "places of one endpoint"
     assert second == []
     Delivery.objects.filter(leased_until__isnull=False).update(leased_until=timezone.now() - timedelta(seconds=1))
     again = claim(100)
-    assert len(again) == AT_ONCE, "the leases of a dead worker have ended"
+    assert len(again) == PLACES, "the leases of a dead worker have ended"
 
 
 def test_overtaken_worker_writes_nothing(agent: Agent) -> None:
