@@ -8,7 +8,9 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.permissions import is_allowed
 from accounts.workspace_api import WorkspaceView
+from agents.models import ApiKey
 from agents.selectors import get_agent
 from chat import selectors, services
 from chat.models import Channel, Conversation, Message, MessageRole, MessageStatus, Run
@@ -71,6 +73,51 @@ class MessageOutput(serializers.ModelSerializer[Message]):
         return dict(RunOutput(runs[0]).data) if runs else None
 
 
+class CallKeyOutput(serializers.ModelSerializer[ApiKey]):
+    """The key that made a call, to those who may see keys."""
+
+    class Meta:
+        model = ApiKey
+        fields = ("id", "name", "prefix")
+
+
+class CallErrorOutput(serializers.Serializer[Any]):
+    """Why a call failed."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class CallOutput(serializers.ModelSerializer[Run]):
+    """One call of an agent: when, from where, by whom, how fast, how much, and how it ended."""
+
+    channel = serializers.SerializerMethodField()
+    status = serializers.ChoiceField(choices=MessageStatus.choices)
+    end_user = serializers.CharField(source="conversation.end_user")
+    cost_usd = serializers.FloatField()
+    api_key = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Run
+        fields = (
+            "id", "conversation_id", "started_at", "channel", "api_key", "end_user", "status", "error", "model",
+            "latency_ms", "ttft_ms", "input_tokens", "output_tokens", "cost_usd", "finish_reason",
+        )  # fmt: skip
+
+    @extend_schema_field(serializers.ChoiceField(choices=Channel.choices))
+    def get_channel(self, run: Run) -> str:
+        return run.channel or run.conversation.channel
+
+    @extend_schema_field(CallKeyOutput(allow_null=True))
+    def get_api_key(self, run: Run) -> dict[str, Any] | None:
+        return dict(CallKeyOutput(run.api_key).data) if run.api_key and self.context["shows_keys"] else None
+
+    @extend_schema_field(CallErrorOutput(allow_null=True))
+    def get_error(self, run: Run) -> dict[str, Any] | None:
+        return {"code": run.error.get("code", ""), "message": run.error.get("message", "")} if run.error else None
+
+
 class FeedbackInput(StrictSerializer):
     value = serializers.ChoiceField(choices=[1, -1, 0], help_text="1 is thumbs up, -1 thumbs down, 0 takes it back.")
     comment = PlainCharField(max_length=1000, allow_blank=True, required=False)
@@ -80,6 +127,13 @@ class ChatView(WorkspaceView):
     """Common ground of the views on conversations."""
 
     serializer_class: Any = ConversationOutput
+
+    def read_choice(self, name: str, values: list[str]) -> str:
+        """A query parameter that is one of these or absent (""); raises ValidationFailed."""
+        value = self.request.query_params.get(name, "")
+        if value and value not in values:
+            raise ValidationFailed(f"There is no such {name}.", param=name)
+        return value
 
 
 class ConversationList(ChatView):
@@ -93,10 +147,36 @@ class ConversationList(ChatView):
     def get(self, request: Request, agent_id: UUID) -> Response:
         """The agent's conversations, last active first: those by API, and your own in the playground."""
         agent = get_agent(self.principal.workspace_id, agent_id)
-        channel = request.query_params.get("channel", "")
-        if channel and channel not in Channel.values:
-            raise ValidationFailed("There is no such channel.", param="channel")
+        channel = self.read_choice("channel", Channel.values)
         return self.answer_page(selectors.list_conversations(self.principal, agent.pk, channel), ConversationOutput)
+
+
+class RunPage(Page):
+    """Newest first: the ids rise with time."""
+
+    ordering = "-id"
+
+
+class RunList(ChatView):
+    policy = {"GET": "conversation.view"}
+    serializer_class = CallOutput
+    pagination_class = RunPage
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("channel", enum=Channel.values, description="Only of this channel."),
+            OpenApiParameter("status", enum=MessageStatus.values, description="Only those that ended, or go on, so."),
+        ],
+        responses={200: CallOutput(many=True), 404: ErrorSerializer},
+    )
+    def get(self, request: Request, agent_id: UUID) -> Response:
+        """The agent's last calls, newest first: those from outside, and your own in the playground."""
+        agent = get_agent(self.principal.workspace_id, agent_id)
+        channel = self.read_choice("channel", Channel.values)
+        status_wanted = self.read_choice("status", MessageStatus.values)
+        runs = self.paginate_queryset(selectors.list_runs(self.principal, agent.pk, channel, status_wanted))
+        context = {"shows_keys": is_allowed(self.principal, "api_key.view")}
+        return self.get_paginated_response(CallOutput(runs, many=True, context=context).data)
 
 
 class ConversationDetail(ChatView):

@@ -196,6 +196,17 @@ def own_keys(principal: Principal) -> list[UUID] | None:
     return None if principal.api_key_id is None else [principal.api_key_id, *principal.key_family]
 
 
+def list_runs(principal: Principal, agent_id: UUID, channel: str = "", status: str = "") -> QuerySet[Run]:
+    """The agent's runs that the principal may see, newest first, with their conversation and key; narrowed at will."""
+    conversations = Conversation.objects.for_workspace(principal.workspace_id).filter(readable_by(principal))
+    runs = Run.objects.for_workspace(principal.workspace_id).filter(agent_id=agent_id, conversation__in=conversations)
+    if channel:
+        runs = runs.filter(Q(channel=channel) | Q(channel="", conversation__channel=channel))
+    if status:
+        runs = runs.filter(status=status)
+    return runs.select_related("conversation", "api_key")
+
+
 def list_messages(conversation: Conversation) -> QuerySet[Message]:
     """The conversation's messages, oldest first, each answer with its run."""
     runs = Run.objects.for_workspace(conversation.workspace_id).filter(conversation_id=conversation.pk)
