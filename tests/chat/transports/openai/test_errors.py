@@ -5,9 +5,11 @@ import threading
 import openai
 import pytest
 
+from billing.services import create_budget
 from chat import execution
 from chat.transports.openai.errors import describe_error
 from core.errors import Conflict, NotAuthenticated, PermissionDenied, TooManyRequests, Unavailable
+from core.ratelimit import MINUTE_SECONDS, Window
 from tests.chat.transports.openai.conftest import open_client
 
 HELLO = [{"role": "user", "content": "SAY: Hello"}]
@@ -41,6 +43,33 @@ def test_each_failure_is_the_exception_that_clients_expect(client, agent, messag
             call()
         assert refusal.value.code == code
         assert isinstance(refusal.value.message, str)
+
+
+def test_used_up_budget_is_insufficient_quota_and_not_tried_again(client_with_key, agent, fake_model):
+    create_budget(workspace_id=agent.workspace_id, agent_id=agent.pk, scope="agent", period="day", limit_tokens=1)
+    with open_client(client_with_key, max_retries=2) as client, pytest.raises(openai.RateLimitError) as refusal:
+        client.chat.completions.create(model=agent.slug, messages=HELLO)
+    assert (refusal.value.code, refusal.value.type) == ("insufficient_quota", "insufficient_quota")
+    assert refusal.value.response.headers["x-should-retry"] == "false"
+    assert refusal.value.response.request.headers["x-stainless-retry-count"] == "0"
+    assert fake_model.chats == []
+
+
+def test_limits_of_requests_are_told_in_openais_headers(client_with_key, agent):
+    with open_client(client_with_key) as client:
+        headers = client.chat.completions.with_raw_response.create(model=agent.slug, messages=HELLO).headers
+    assert int(headers["x-ratelimit-remaining-requests"]) == int(headers["x-ratelimit-limit-requests"]) - 1
+    assert headers["x-ratelimit-reset-requests"].endswith("s")
+
+
+def test_full_window_is_a_rate_limit_error_that_says_when_to_come_back(client, agent, monkeypatch):
+    monkeypatch.setattr("chat.transports.admission.windows_of", lambda plan: (Window("minute", MINUTE_SECONDS, 1),))
+    client.models.list()
+    with pytest.raises(openai.RateLimitError) as refusal:
+        client.models.list()
+    headers = refusal.value.response.headers
+    assert (refusal.value.code, headers["x-ratelimit-remaining-requests"]) == ("rate_limit_exceeded", "0")
+    assert 0 < int(headers["Retry-After"]) <= MINUTE_SECONDS
 
 
 def test_unknown_path_and_method_are_told_in_the_shape(client):
