@@ -98,6 +98,7 @@ export class Answer {
     const files = shown.map((citation) => {
       const chip = citeButton(citation, this.context.onCite, this.t);
       chip.classList.add("cite--named");
+      chip.removeAttribute("aria-label"); // number and name are there to be read
       const page = citation.page
         ? h("span", { class: "cite__page" }, this.t("pageShort", { page: citation.page }))
         : null;

@@ -29,6 +29,8 @@ function start(given) {
   setVariables(given.variables);
   mounted = mountVisitorChat(element, { ...page, agent }, {
     colours: coloursOf(given),
+    kept: given.kept,
+    keep: (all) => host.tell("keep", { all }),
     variables: () => variables,
     onMessage: (message) => host.tell("message", message),
     onError: ({ code, message }) => host.tell("error", { code, message }),

@@ -317,6 +317,7 @@ export class Widget {
         close: () => this.close(),
         message: (data) => this.#onMessage(data),
         reset: () => this.#tell("reset"),
+        keep: (data) => this.#keep(data.all),
         identified: (data) => this.#tell("identify", { isKnown: data.isKnown === true }),
         error: (data) => this.#tell("error", { code: String(data.code), message: String(data.message) }),
       },
@@ -326,7 +327,24 @@ export class Widget {
   #introduce() {
     const { title, welcome, suggestions, color, mode } = this.options;
     const looks = { title, welcome, suggestions, color, mode, isFull: this.small.matches };
-    return { ...looks, isShown: this.isOpen, user: this.user, variables: this.variables };
+    return { ...looks, kept: this.#readKept(), user: this.user, variables: this.variables };
+  }
+
+  /** The visitor's sessions, where the browser lets a frame keep nothing itself. */
+  #keep(all) {
+    try {
+      localStorage.setItem(`gilo:${this.options.agent}:${this.options.key}`, JSON.stringify(all));
+    } catch {
+      // a page without storage: they end with the page
+    }
+  }
+
+  #readKept() {
+    try {
+      return JSON.parse(localStorage.getItem(`gilo:${this.options.agent}:${this.options.key}`) ?? "{}");
+    } catch {
+      return {};
+    }
   }
 
   #onReady({ name }) {

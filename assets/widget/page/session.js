@@ -6,9 +6,10 @@ import { ChatError } from "../../js/chat/client.js";
 const EARLY_MS = 60_000; // a token this near to its end is renewed before it is used
 
 export class VisitorSession {
-  /** `key` opens sessions; `onRefusedIdentity(error)` hears of an identity that the server does not believe. */
-  constructor(agentId, key, onRefusedIdentity) {
-    Object.assign(this, { prefix: `gilo:${agentId}:${key}:`, key, onRefusedIdentity, identity: "", who: "" });
+  /** `key` opens sessions, kept in `storage` (storage.js); `onRefusedIdentity(error)` hears of a disbelieved identity. */
+  constructor(agentId, key, storage, onRefusedIdentity) {
+    Object.assign(this, { prefix: `gilo:${agentId}:${key}:`, key, storage, onRefusedIdentity });
+    this.identify("");
   }
 
   get conversation() {
@@ -32,7 +33,7 @@ export class VisitorSession {
   /** Forget every session of this agent and key in this browser. */
   forget() {
     this.identify("");
-    for (const name of storage.names()) if (name.startsWith(this.prefix)) storage.remove(name);
+    this.storage.forget(this.prefix);
   }
 
   async token() {
@@ -56,8 +57,8 @@ export class VisitorSession {
     else if (last) body.visitor = last;
     try {
       const answer = await post("/api/v1/visitor-sessions", body);
-      const kept = storage.read(slot);
-      storage.write(slot, { ...kept, token: answer.token, expires: Date.parse(answer.expires_at) });
+      const kept = this.storage.read(slot);
+      this.storage.write(slot, { ...kept, token: answer.token, expires: Date.parse(answer.expires_at) });
       this.isProven = true;
       return answer.token;
     } catch (error) {
@@ -70,11 +71,11 @@ export class VisitorSession {
   }
 
   #read() {
-    return storage.read(this.prefix + this.who);
+    return this.storage.read(this.prefix + this.who);
   }
 
   #write(value) {
-    storage.write(this.prefix + this.who, value);
+    this.storage.write(this.prefix + this.who, value);
   }
 }
 
@@ -101,38 +102,3 @@ async function post(path, body) {
   if (!response.ok) throw new ChatError(answer.error ?? { code: "error" }, response.status);
   return answer;
 }
-
-/** localStorage, or this page's memory where the browser keeps none for frames. */
-const memory = new Map();
-const storage = {
-  read(name) {
-    try {
-      return JSON.parse(localStorage.getItem(name) ?? "{}");
-    } catch {
-      return memory.get(name) ?? {};
-    }
-  },
-  write(name, value) {
-    memory.set(name, value);
-    try {
-      localStorage.setItem(name, JSON.stringify(value));
-    } catch {
-      // memory has it
-    }
-  },
-  remove(name) {
-    memory.delete(name);
-    try {
-      localStorage.removeItem(name);
-    } catch {
-      // memory had it
-    }
-  },
-  names() {
-    try {
-      return [...memory.keys(), ...Object.keys(localStorage)];
-    } catch {
-      return [...memory.keys()];
-    }
-  },
-};

@@ -3,10 +3,13 @@
 import { mountChat } from "../../js/chat/index.js";
 import { paintPage } from "./colours.js";
 import { VisitorSession } from "./session.js";
+import { Kept } from "./storage.js";
 
-/** Mount it. `page`: what the server says {agent, key}; `hooks`: {onMessage(message), onError(error), variables(), colours}. */
+/** Mount it. `page`: what the server says {agent, key}; `hooks`: {onMessage(message), onError(error), variables(), colours,
+ * kept, keep(all)} (storage.js). */
 export function mountVisitorChat(element, page, hooks = {}) {
-  const session = new VisitorSession(page.agent.id, page.key, (error) => hooks.onError?.(error));
+  const storage = new Kept(hooks.kept, (all) => hooks.keep?.(all));
+  const session = new VisitorSession(page.agent.id, page.key, storage, (error) => hooks.onError?.(error));
   paintPage(hooks.colours ?? page.agent.appearance);
   const chat = mountChat(element, {
     agent: page.agent,
