@@ -9,31 +9,20 @@ A limiter belongs to the event loop's thread; other threads come in through `asy
 """
 
 import asyncio
-import hashlib
-import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-from weakref import WeakKeyDictionary
 
 from django.utils.translation import gettext, gettext_noop
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
 
 from core.errors import TooManyRequests
+from core.redis_counts import Count, RedisCounts
 
-logger = logging.getLogger(__name__)
 MINUTE_SECONDS = 60
 DAY_SECONDS = 86_400
 _MOST_SUBJECTS = 200_000  # per window; the first seen is forgotten beyond
-_REDIS_SECONDS = 0.5  # an answer that takes longer counts as none
-_REDIS_CONNECTIONS = 16  # per process
-_RETRY_REDIS_SECONDS = 1.0
 
 # asked for what a subject did since the day began, when this process sees it for the first time
 Recount = Callable[[str, datetime], Awaitable[int]]
@@ -107,10 +96,10 @@ def _explain(decision: Decision) -> str:
 class _Tally:
     """The counts of one window, by subject. A new window starts with a new tally, so old counts are never kept."""
 
-    __slots__ = ("counts", "ends_at", "number")
+    __slots__ = ("counts", "ends_at", "number", "seconds")
 
     def __init__(self, number: int, seconds: int) -> None:
-        self.number = number
+        self.number, self.seconds = number, seconds
         self.ends_at = float((number + 1) * seconds)
         self.counts: dict[str, int] = {}
 
@@ -127,7 +116,7 @@ class RateLimiter:
         self._clock = clock
         self._tallies: dict[int, _Tally] = {}
         self._recounts: dict[tuple[str, int], asyncio.Future[int]] = {}
-        self._redis = _RedisCounts(redis_url) if redis_url else None
+        self._redis = RedisCounts(redis_url) if redis_url else None
 
     async def hit(self, subject: str, windows: tuple[Window, ...], recount: Recount | None = None) -> Decision:
         """Count one request in all the windows, shortest first, or in none when one is full.
@@ -156,6 +145,16 @@ class RateLimiter:
                 tally.note(subject, tally.counts.get(subject, 0) + 1)
         return decision
 
+    async def peek(self, subject: str, windows: tuple[Window, ...]) -> list[int]:
+        """What is counted now in each window, for people to see; counts nothing."""
+        now = self._clock()
+        tallies = [self._tally(window.seconds, now) for window in windows]
+        counts = [tally.counts.get(subject, 0) for tally in tallies]
+        if self._redis is None or not windows or not self._redis.is_worth_a_try():
+            return counts
+        shared = await self._redis.read(_shared(subject, tallies))
+        return [max(pair) for pair in zip(counts, shared or counts, strict=True)]
+
     async def close(self) -> None:
         """Close this loop's connections."""
         if self._redis is not None:
@@ -168,11 +167,12 @@ class RateLimiter:
             tally = self._tallies[seconds] = _Tally(number, seconds)
         return tally
 
-    async def _hit_redis(self, redis: "_RedisCounts", subject: str, windows: tuple[Window, ...]) -> Decision:
+    async def _hit_redis(self, redis: RedisCounts, subject: str, windows: tuple[Window, ...]) -> Decision:
         now = self._clock()
         tallies = [self._tally(window.seconds, now) for window in windows]
         known = [tally.counts.get(subject, 0) for tally in tallies]
-        counts = await redis.hit(subject, windows, [tally.number for tally in tallies], known)
+        limits = [window.limit for window in windows]
+        counts = await redis.hit(_shared(subject, tallies), limits, known)
         if counts is None:
             return self.hit_local(subject, windows)
         decision = _decide(windows, counts, tallies, now)
@@ -192,6 +192,11 @@ class RateLimiter:
         tally.note(subject, max(tally.counts.get(subject, 0), count))
 
 
+def _shared(subject: str, tallies: Sequence[_Tally]) -> list[Count]:
+    # The braces keep one subject's counts on one node of a cluster, as the script needs.
+    return [Count(f"gilo:rate:{{{subject}}}:{tally.seconds}:{tally.number}", 2 * tally.seconds) for tally in tallies]
+
+
 def _decide(windows: Sequence[Window], counts: Sequence[int], tallies: Sequence[_Tally], now: float) -> Decision:
     """What becomes of one more request after these counts. Of two full windows, the one that ends last is told."""
     chosen, least = 0, max(windows[0].limit - counts[0], 0)
@@ -207,92 +212,3 @@ def _decide(windows: Sequence[Window], counts: Sequence[int], tallies: Sequence[
         reset_at=ends_at,
         reset_after=max(math.ceil(ends_at - now), 1),
     )
-
-
-# KEYS: one per window. ARGV: for each window its limit, the count that the caller knows of, the key's life in seconds.
-# Answers the counts before this request; when one of them is at its limit, nothing was counted.
-_SCRIPT = """
-local counts, full = {}, false
-for i = 1, #KEYS do
-    local used = math.max(tonumber(redis.call('GET', KEYS[i]) or '0'), tonumber(ARGV[3 * i - 1]))
-    counts[i] = used
-    full = full or used >= tonumber(ARGV[3 * i - 2])
-end
-if not full then
-    for i = 1, #KEYS do
-        redis.call('SET', KEYS[i], counts[i] + 1, 'EX', ARGV[3 * i])
-    end
-end
-return counts
-"""
-_SCRIPT_DIGEST = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()  # Redis's name for it
-
-
-class _RedisCounts:
-    """The counts in Redis, and whether it is there. While it is away, one request a second asks for it."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = WeakKeyDictionary()
-        self._is_away = False
-        self._retry_at = 0.0
-
-    def is_worth_a_try(self) -> bool:
-        """False while Redis is away, but for the one request that looks whether it is back."""
-        if not self._is_away:
-            return True
-        now = time.monotonic()
-        if now < self._retry_at:
-            return False
-        self._retry_at = now + _RETRY_REDIS_SECONDS
-        return True
-
-    async def hit(
-        self, subject: str, windows: Sequence[Window], numbers: Sequence[int], known: Sequence[int]
-    ) -> list[int] | None:
-        """The counts before this request, which counts only if none is at its limit; None when Redis is away."""
-        keys = [f"gilo:rate:{{{subject}}}:{w.seconds}:{number}" for w, number in zip(windows, numbers, strict=True)]
-        values: list[int] = []
-        for window, count in zip(windows, known, strict=True):
-            values += (window.limit, count, 2 * window.seconds)
-        try:
-            counts: list[int] = await self._run_script(keys, values)
-        except (RedisError, OSError, TimeoutError) as error:
-            self._note_away(error)
-            return None
-        if self._is_away:
-            self._is_away = False
-            logger.warning("Redis is back: rate limits are counted there again")
-        return counts
-
-    async def close(self) -> None:
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
-
-    async def _run_script(self, keys: Sequence[str], values: Sequence[int]) -> Any:
-        client = self._client()
-        async with asyncio.timeout(_REDIS_SECONDS):
-            try:
-                return await client.evalsha(_SCRIPT_DIGEST, len(keys), *keys, *values)
-            except NoScriptError:  # a Redis that was restarted or flushed forgot it
-                return await client.eval(_SCRIPT, len(keys), *keys, *values)
-
-    def _client(self) -> Redis:
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            pool = BlockingConnectionPool.from_url(
-                self._url,
-                max_connections=_REDIS_CONNECTIONS,
-                timeout=_REDIS_SECONDS,
-                retry=Retry(NoBackoff(), 0),  # whoever asks again is a later request
-            )
-            client = self._clients[loop] = Redis.from_pool(pool)
-        return client
-
-    def _note_away(self, error: Exception) -> None:
-        self._retry_at = time.monotonic() + _RETRY_REDIS_SECONDS
-        if not self._is_away:
-            self._is_away = True
-            logger.warning("Redis is away, rate limits are counted in this process meanwhile: %s", error)

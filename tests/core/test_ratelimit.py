@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
+from core import redis_counts
 from core.errors import Unavailable
 from core.ratelimit import DAY_SECONDS, MINUTE_SECONDS, UNLIMITED, RateLimited, RateLimiter, Window
 from tests.processes import free_port, wait_until
@@ -94,6 +95,25 @@ async def test_limiter_counts_down_then_refuses_the_minute(limiter):
         "X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30", "Retry-After": "30",
     }  # fmt: skip
     assert refused.reset_at == NOON + 30
+
+
+async def test_limiter_peek_tells_and_counts_nothing(limiter, clock):
+    await hit_times(limiter, 3)
+    assert await limiter.peek("a", (MINUTE, DAY)) == [3, 3]
+    clock.now += MINUTE_SECONDS
+    assert await limiter.peek("a", (MINUTE, DAY)) == [0, 3]
+    assert await limiter.peek("b", (MINUTE,)) == [0]
+    assert (await limiter.hit("a", (MINUTE, DAY))).remaining == 59
+
+
+async def test_limiter_peek_sees_what_other_processes_counted(redis_server, clock):
+    one, other = (RateLimiter(redis_server.url, clock=clock) for _ in range(2))
+    await hit_times(one, 3)
+    assert await other.peek("a", (MINUTE, DAY)) == [3, 3]
+    redis_server.stop()
+    assert await one.peek("a", (MINUTE, DAY)) == [3, 3]
+    await one.close()
+    await other.close()
 
 
 async def test_limiter_subjects_do_not_share(limiter):
@@ -237,13 +257,13 @@ async def test_limiter_redis_that_hangs_is_waited_for_once(redis_server, clock, 
     limiter = RateLimiter(redis_server.url, clock=clock)
     await limiter.hit("a", (MINUTE,))
     calls = []
-    run_script = limiter._redis._run_script
+    send = redis_counts._send
 
     async def counting(*arguments):
         calls.append(arguments)
-        return await run_script(*arguments)
+        return await send(*arguments)
 
-    monkeypatch.setattr(limiter._redis, "_run_script", counting)
+    monkeypatch.setattr(redis_counts, "_send", counting)
     redis_server.process.send_signal(signal.SIGSTOP)
     try:
         decisions = await hit_times(limiter, 10)
