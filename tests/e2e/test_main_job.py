@@ -70,7 +70,8 @@ def test_key_made_on_the_page_opens_the_agent_to_the_openai_client_until_revoked
     page.get_by_role("tab", name="Deploy").click()
     page.locator("#panel-deploy [data-deploy]").click()
     expect(page.locator("#live-badge")).to_contain_text("Live · v1")
-    page.get_by_role("button", name="Create a key").click()
+    page.get_by_role("tab", name="API keys").click()
+    page.get_by_role("button", name="Create an API key").click()
     page.get_by_label("What is it for?").fill("Website")
     page.get_by_role("button", name="Create the key").click()
     expect(page.locator("#key-value")).to_contain_text("gilo")
@@ -85,7 +86,9 @@ def test_key_made_on_the_page_opens_the_agent_to_the_openai_client_until_revoked
             model=agent_id, messages=[{"role": "user", "content": "SAY:It works"}], stream=True
         )
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "It works"
-        page.locator("#keys").get_by_role("button", name="Revoke").click()
+        page.get_by_role("button", name="Actions for Website").click()
+        page.locator(".menu:popover-open").get_by_role("button", name="Revoke").click()
+        page.locator("dialog[open] input").fill("Website")
         page.locator("dialog[open]").get_by_role("button", name="Revoke").click()
         expect(page.locator("#keys")).to_contain_text("No key yet")
         with pytest.raises(openai.AuthenticationError):

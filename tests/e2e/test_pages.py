@@ -12,7 +12,11 @@ from tests.e2e.conftest import Visit, Visitor, answer, ask, create_agent, sign_u
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PUBLIC = ("/", "/login", "/signup", "/password/reset", "/docs", "/nowhere")
 PRIVATE = ("/dashboard", "/settings", "/settings/security", "/settings/models", "/settings/workspace")
-TABS = ("instructions", "model", "knowledge", "appearance", "deploy", "versions")
+DEPLOY_PARTS = ("overview", "api-keys", "code", "widget", "webhooks", "limits", "calls")
+TABS = (
+    *("instructions", "model", "knowledge", "appearance", "versions"),
+    *(f"deploy#{part}" for part in DEPLOY_PARTS),
+)
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
@@ -41,7 +45,7 @@ def agent_path(browser: Any, site: Any, member: Any) -> str:
 
 
 def visit_all(visit: Visit, agent_path: str) -> list[str]:
-    return [*PUBLIC, *PRIVATE, *(f"{agent_path}?tab={tab}" for tab in TABS)]
+    return [*PUBLIC, *PRIVATE, *(f"{agent_path}?tab={tab}" for tab in TABS), f"{agent_path}/reference"]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -135,6 +139,7 @@ def test_states_of_the_builder_are_accessible(
     expect(page.locator(".history__row").first).to_be_visible()
     found += find_violations(page)
     page.get_by_role("tab", name="Deploy").click()
-    page.get_by_role("button", name="Create a key").click()
+    page.get_by_role("tab", name="API keys").click()
+    page.get_by_role("button", name="Create an API key").click()
     found += find_violations(page)
     assert not found, "\n".join(found)
