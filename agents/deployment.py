@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from accounts.models import User
 from agents.errors import SlugTaken
@@ -16,6 +17,8 @@ from core.errors import ValidationFailed
 
 HOSTED_KEY_NAME = "Hosted page"
 MIN_SLUG, MAX_SLUG = 3, 63  # a slug may become a host name: 63 is the longest that a name server knows
+_SLUG_RULE = gettext_noop("Use 3 to 63 small letters and digits, with single hyphens between them.")
+_SLUG_TAKEN_BY_US = gettext_noop("This name is reserved. Choose another one.")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # First words of our own addresses, now or some day, and names that could pass for ours. A test reads all routes.
 _RESERVED = """
@@ -95,11 +98,9 @@ def update_deployment(
 def check_slug(slug: str) -> str:
     """The slug, if it may be one. Raises ValidationFailed."""
     if not (MIN_SLUG <= len(slug) <= MAX_SLUG and _SLUG.fullmatch(slug)):
-        raise ValidationFailed(
-            f"Use {MIN_SLUG} to {MAX_SLUG} small letters, digits and single hyphens between them.", param="slug"
-        )
+        raise ValidationFailed(_SLUG_RULE, param="slug")
     if slug in RESERVED_SLUGS:
-        raise ValidationFailed("This name is reserved. Choose another one.", code="slug_reserved", param="slug")
+        raise ValidationFailed(_SLUG_TAKEN_BY_US, code="slug_reserved", param="slug")
     return slug
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext_noop
 
 from accounts.models import User
 from agents.config import AgentConfig
@@ -186,7 +187,7 @@ def make_identity_secret(*, key: ApiKey) -> str:
     """A new secret with which the site signs its users' identities, shown once; an earlier one is dead at once."""
     key = _lock_key(key)
     if key.kind != KeyKind.WIDGET:
-        raise ValidationFailed("Only a widget's key has an identity secret.", code="key_not_for_visitors")
+        raise ValidationFailed(gettext_noop("Only a widget's key has an identity secret."), code="key_not_for_visitors")
     secret = make_token(IDENTITY_PREFIX)
     key.identity_secret = encrypt(secret)
     key.save(update_fields=["identity_secret", "updated_at"])
@@ -222,12 +223,14 @@ def _set_limits(key: ApiKey, changes: dict[str, Any]) -> None:
     """Set what limits a key, if it fits the key's kind and is not over yet."""
     is_secret = key.kind == KeyKind.SECRET
     if changes.get("scopes") and not is_secret:
-        raise ValidationFailed("Only a secret key has scopes: a widget's opens its visitors' chats.", param="scopes")
+        raise ValidationFailed(
+            gettext_noop("Only a secret key has scopes: a widget's opens its visitors' chats."), param="scopes"
+        )
     if changes.get("requires_identity") and is_secret:
-        raise ValidationFailed("Only a widget's key can ask for an identity.", param="requires_identity")
+        raise ValidationFailed(gettext_noop("Only a widget's key can ask for an identity."), param="requires_identity")
     end = changes.get("expires_at")
     if end is not None and end != key.expires_at and end <= timezone.now():
-        raise ValidationFailed("This moment is over. To end a key now, revoke it.", param="expires_at")
+        raise ValidationFailed(gettext_noop("This moment is over. To end a key now, revoke it."), param="expires_at")
     for name, value in changes.items():
         setattr(key, name, list(value) if isinstance(value, Sequence) else value)
 
