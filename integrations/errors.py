@@ -6,16 +6,14 @@ core.Conflict
 └── WebhookSwitchedOff   409 webhook_switched_off  nothing can be sent again to an endpoint that is off
 """
 
-from django.utils.translation import gettext_lazy as _
-
 from core.errors import Conflict, ValidationFailed
 
 
 class TooManyWebhooks(ValidationFailed):
     code = "too_many_webhooks"
-    message = _("An agent can have at most 20 webhooks. Delete one first.")  # type: ignore[assignment]
+    message = "An agent can have at most 20 webhooks. Delete one first."
 
 
 class WebhookSwitchedOff(Conflict):
     code = "webhook_switched_off"
-    message = _("This webhook is switched off. Switch it on, then send again.")  # type: ignore[assignment]
+    message = "This webhook is switched off. Switch it on, then send again."
