@@ -21,14 +21,16 @@ from agents.errors import AgentOff, IdentityRequired, KeyNotForPages, KeyNotForP
 from agents.models import KeyKind
 from agents.origins import is_listed
 from agents.visitor_tokens import VISITOR_PREFIX, read_visitor_token
+from billing.budgets import CAPS_SUBQUERY, Cap, parse_caps
 from core.async_db import fetch_all
 from core.crypto import is_well_formed_token, token_digest
 
 KEY_PREFIX = "gilo_"
 CACHE_SECONDS = 0.5
 _MOST_CACHED = 10_000
-# The budgets that hold for a key's runs, as JSON: none, until `billing.budgets` says which.
-CAPS_SUBQUERY = "'[]'::jsonb"
+# What a run needs to know of its agent, in the order of `make_chat_agent`, wherever `agent` and `version` are joined.
+AGENT_COLUMNS = f"""agent.id, agent.workspace_id, version.id, agent.name, agent.slug, version.config,
+    agent.wanted_events, {CAPS_SUBQUERY}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class ChatAgent:
     name: str
     slug: str
     config: AgentConfig
+    wanted_events: tuple[str, ...] = ()
+    caps: tuple[Cap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,7 @@ class KeyIdentity:
     identity_secret: str = field(default="", repr=False)  # encrypted
     family: tuple[UUID, ...] = ()  # the keys that it replaced or that replace it, itself included
     is_serving: bool = True
-    wanted_events: tuple[str, ...] = ()
     plan: str = ""
-    caps: Any = ()
     end_user: str = ""
     channel: str = ""
 
@@ -83,8 +85,7 @@ SELECT key.id, key.kind, key.scopes, key.allowed_origins, key.requires_identity,
             JOIN family ON kin.id = family.replaces_id OR kin.replaces_id = family.id
         ) SELECT id FROM family
     ),
-    agent.is_serving, agent.wanted_events, workspace.plan, {CAPS_SUBQUERY},
-    agent.id, agent.workspace_id, version.id, agent.name, agent.slug, version.config
+    agent.is_serving, workspace.plan, {AGENT_COLUMNS}
 FROM agents_apikey key
 JOIN agents_agent agent ON agent.id = key.agent_id
 JOIN accounts_workspace workspace ON workspace.id = agent.workspace_id
@@ -222,10 +223,10 @@ async def _look_up(name: _Name) -> KeyIdentity | None:
 
 
 def _identity_from(row: Sequence[Any]) -> KeyIdentity:
-    key_id, kind, scopes, origins, requires_identity, secret, family, is_serving, wanted, plan, caps = row[:11]
+    key_id, kind, scopes, origins, requires_identity, secret, family, is_serving, plan = row[:9]
     return KeyIdentity(
         key_id=key_id,
-        agent=make_chat_agent(row[11:]),
+        agent=make_chat_agent(row[9:]),
         kind=kind,
         scopes=tuple(scopes),
         allowed_origins=tuple(origins),
@@ -233,18 +234,18 @@ def _identity_from(row: Sequence[Any]) -> KeyIdentity:
         identity_secret=secret,
         family=tuple(family),
         is_serving=is_serving,
-        wanted_events=tuple(wanted),
         plan=plan,
-        caps=caps,
     )
 
 
 def make_chat_agent(row: Sequence[Any]) -> ChatAgent:
-    """From a row (agent id, workspace id, version id, name, slug, config). A version's config is parsed only once."""
-    agent_id, workspace_id, version_id, name, slug, stored = row
+    """From a row of AGENT_COLUMNS. A version's config is parsed only once."""
+    agent_id, workspace_id, version_id, name, slug, stored, wanted_events, caps = row
     config = _configs.get(version_id)
     if config is None:
         if len(_configs) >= _MOST_CACHED:
             _configs.clear()
         config = _configs[version_id] = AgentConfig.from_json(stored)
-    return ChatAgent(agent_id, workspace_id, version_id, name, slug, config)
+    return ChatAgent(
+        agent_id, workspace_id, version_id, name, slug, config, tuple(wanted_events), parse_caps(caps)
+    )

@@ -3,25 +3,25 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from agents.keys import ChatAgent, make_chat_agent
+from agents.keys import AGENT_COLUMNS, ChatAgent, make_chat_agent
 from agents.models import Agent, AgentVersion, ApiKey, KeyKind
 from core.async_db import fetch_all
 from core.errors import NotFound
 from core.tenancy import ScopedQuerySet
 
-_DRAFT_QUERY = """
-SELECT agent.id, agent.workspace_id, version.id, agent.name, agent.slug, version.config
+_DRAFT_QUERY = f"""
+SELECT {AGENT_COLUMNS}
 FROM agents_agent agent JOIN agents_agentversion version ON version.id = agent.draft_version_id
 WHERE agent.id = %s AND agent.workspace_id = %s
-"""
+"""  # noqa: S608 - constants of ours
 
-_CARD_QUERY = """
-SELECT agent.id, agent.workspace_id, version.id, agent.name, agent.slug, version.config,
+_CARD_QUERY = f"""
+SELECT {AGENT_COLUMNS},
     agent.description, version.number, agent.is_serving AND agent.live_version_id IS NOT NULL
 FROM agents_agent agent
 JOIN agents_agentversion version ON version.id = COALESCE(agent.live_version_id, agent.draft_version_id)
 WHERE agent.id = %s
-"""
+"""  # noqa: S608 - constants of ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 GiloError
 ├── MethodNotAllowed   405  method_not_allowed  (carries Allow)
 ├── ConversationBusy   409  conversation_busy   (an answer is still being written there)
+├── RequestRepeated    409  request_repeated    (its Idempotency-Key has a run already: that one answers)
+├── IdempotencyMismatch 422 idempotency_mismatch
 └── NotAuthenticated
     └── AccessEnded    401  access_ended        (key revoked, member removed or user suspended while streaming)
 """
@@ -10,7 +12,7 @@ GiloError
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from core.errors import Conflict, GiloError, NotAuthenticated
+from core.errors import Conflict, GiloError, NotAuthenticated, ValidationFailed
 
 
 class MethodNotAllowed(GiloError):
@@ -30,6 +32,18 @@ class MethodNotAllowed(GiloError):
 class ConversationBusy(Conflict):
     code = "conversation_busy"
     message = "An answer is still being written in this conversation. Wait for it or stop it, then try again."
+
+
+class RequestRepeated(Conflict):
+    """Told to the transports, which answer with the first request's run."""
+
+    code = "request_repeated"
+    message = "This request was made before, and its answer is gone."
+
+
+class IdempotencyMismatch(ValidationFailed):
+    code = "idempotency_mismatch"
+    message = "This Idempotency-Key was used for another request. Use a new key for each request."
 
 
 class AccessEnded(NotAuthenticated):

@@ -17,7 +17,11 @@ from uuid import UUID
 
 from accounts.permissions import Principal
 from agents.keys import ChatAgent
+from billing.budgets import as_reservation, exceeded_from, settle
+from billing.errors import BudgetExceeded
 from chat.errors import ConversationBusy
+from chat.news import news_of_end, news_of_start
+from chat.reservations import reserve_for
 from chat.runtime.context import build_messages, describe_citations
 from chat.runtime.events import CITATIONS, ERROR, RUN_FINISHED, RUN_STARTED
 from chat.runtime.loop import stream_answer
@@ -62,6 +66,9 @@ class Turn:
     extra_instructions: str = ""
     temperature: float | None = None
     max_tokens: int | None = None
+    # a public request may name itself: the same name and request are answered by the same run
+    idempotency_key: str = ""
+    request_digest: str = ""
 
 
 @dataclass(slots=True)
@@ -77,10 +84,13 @@ class _Beginning:
 async def start_run(turn: Turn) -> LiveRun:
     """Store the question and the run, then start making the answer; returns the live run to follow.
 
-    Raises NotFound for a conversation that is not the principal's own, ConversationBusy, Unavailable.
+    Raises NotFound for a conversation that is not the principal's own, ConversationBusy, BudgetExceeded, Unavailable,
+    and RequestRepeated when its idempotency key has a run: `chat.repeats` finds that one.
     """
     if _is_stopping:
         raise Unavailable()
+    if turn.principal.end_user:  # a visitor cannot speak for another
+        turn = replace(turn, end_user=turn.principal.end_user)
     with _alone_in_conversation(turn.conversation_id):
         return await _begin_run(turn)
 
@@ -105,11 +115,37 @@ async def _begin_run(turn: Turn) -> LiveRun:
     question_id, answer_id = sorted((uuid7(), uuid7()))  # the messages' order is their ids' order
     run = LiveRun(uuid7(), turn.conversation_id or uuid7(), answer_id, turn.principal, turn.received_at)
     run.request_id = turn.request_id
-    await writer.begin(_begin_record(turn, beginning, run, beginning.question_id or question_id))
+    record = _begin_record(turn, beginning, run, beginning.question_id or question_id)
+    reserving = await _reserve(turn, beginning, run, record)
+    try:
+        await writer.begin(record, reserving, news_of_start(turn.agent, record))
+    except BudgetExceeded:
+        raise await exceeded_from(reserving, record["at"]) from None
     live_runs[run.run_id] = run
     run.publish(RUN_STARTED, describe_start(run.run_id, run.conversation_id, run.answer_id))
-    run.task = asyncio.create_task(_make_answer(run, turn, beginning))
+    run.task = asyncio.create_task(_make_answer(run, turn, beginning, record))
     return run
+
+
+async def _reserve(turn: Turn, beginning: _Beginning, run: LiveRun, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of what the turn may cost; the run keeps them until it is settled."""
+    if not turn.agent.caps:
+        return []
+    rows = await reserve_for(
+        turn.agent,
+        turn.principal,
+        conversation_id=run.conversation_id,
+        run_id=run.run_id,
+        end_user=turn.end_user,
+        texts=(turn.extra_instructions, beginning.question),
+        history=beginning.history,
+        variables=turn.variables,
+        passages=PASSAGES_PER_QUESTION,
+        max_tokens=turn.max_tokens,
+        now=record["at"],
+    )
+    record["reservation"] = as_reservation(rows) or None
+    return rows
 
 
 def refuse_runs() -> None:
@@ -167,10 +203,13 @@ def _begin_record(turn: Turn, beginning: _Beginning, run: LiveRun, question_id: 
         "version": agent.version_id,
         "process": process_id,
         "supersedes": beginning.supersedes or None,
+        "idempotency_key": turn.idempotency_key,
+        "request_digest": turn.request_digest,
+        "reservation": None,
     }
 
 
-async def _make_answer(run: LiveRun, turn: Turn, beginning: _Beginning) -> None:
+async def _make_answer(run: LiveRun, turn: Turn, beginning: _Beginning, record: dict[str, Any]) -> None:
     run.is_generating = True
     try:
         outcome = run.stopping or await _generate(run, turn, beginning)
@@ -179,7 +218,7 @@ async def _make_answer(run: LiveRun, turn: Turn, beginning: _Beginning) -> None:
     except Exception as error:  # noqa: BLE001 - any fault must end the run in words; to_gilo_error logs the unforeseen
         outcome = outcome_of_error(to_gilo_error(error), run.answer.text)
     run.is_generating = False
-    await _finish(run, turn, outcome)
+    await _finish(run, turn, outcome, record)
 
 
 async def _generate(run: LiveRun, turn: Turn, beginning: _Beginning) -> Outcome:
@@ -204,10 +243,8 @@ async def _generate(run: LiveRun, turn: Turn, beginning: _Beginning) -> Outcome:
         language=config.language,
         question=beginning.question,
     )
-    outcome = await stream_answer(stream_chat(endpoint, request), run.answer, run.publish_text)
-    if run.answer.usage is None:
-        run.answer.usage = _estimate_usage(request, run.answer.text)
-    return outcome
+    run.request = request
+    return await stream_answer(stream_chat(endpoint, request), run.answer, run.publish_text)
 
 
 async def _find_passages(run: LiveRun, turn: Turn, question: str) -> Sequence[Passage]:
@@ -221,15 +258,19 @@ async def _find_passages(run: LiveRun, turn: Turn, question: str) -> Sequence[Pa
     return passages
 
 
-def _estimate_usage(request: ChatRequest, text: str) -> Usage:
-    return Usage(sum(count_tokens(message.content) + 4 for message in request.messages), count_tokens(text))
+def _estimate_usage(run: LiveRun) -> Usage:
+    """What an endpoint that did not say so has read and written: nothing when it was not asked or did not begin."""
+    text = run.answer.text
+    if run.request is None or not text:
+        return Usage(0, 0)
+    return Usage(sum(count_tokens(message.content) + 4 for message in run.request.messages), count_tokens(text))
 
 
-async def _finish(run: LiveRun, turn: Turn, outcome: Outcome) -> None:
+async def _finish(run: LiveRun, turn: Turn, outcome: Outcome, start: dict[str, Any]) -> None:
     """Make the end durable, then tell it."""
     now = time.monotonic()
     content = run.answer.text
-    usage = run.answer.usage or Usage(0, count_tokens(content) if content else 0)
+    usage = run.answer.usage or _estimate_usage(run)
     cost = cost_usd(run.model, usage.input_tokens, usage.output_tokens)
     latency_ms = round((now - run.received_at) * 1000)
     ttft_ms = None if run.first_text_at is None else round((run.first_text_at - run.received_at) * 1000)
@@ -252,10 +293,15 @@ async def _finish(run: LiveRun, turn: Turn, outcome: Outcome) -> None:
         "at": datetime.now(UTC),
     }
     try:
-        await writer.finish(record)
+        await writer.finish(record, _settle(run, start, usage, cost), news_of_end(turn.agent, record, start))
     except GiloError as error:
         outcome = replace(outcome, error=error)
     _tell_end(run, outcome, record, usage, cost)
+
+
+def _settle(run: LiveRun, start: dict[str, Any], usage: Usage, cost: Decimal) -> list[dict[str, Any]]:
+    rows = settle(start["reservation"], usd=cost, tokens=usage.input_tokens + usage.output_tokens)
+    return [{**row, "run": run.run_id} for row in rows]
 
 
 def _tell_end(run: LiveRun, outcome: Outcome, record: dict[str, Any], usage: Usage, cost: Decimal) -> None:

@@ -12,6 +12,7 @@ from chat import upkeep
 from chat.execution import accept_runs, refuse_runs, writer
 from chat.runtime.outcome import Interrupted, outcome_of_error
 from chat.streams import live_runs
+from chat.transports.admission import limiter
 from core.async_db import close_pool
 from llm.providers import http1
 
@@ -42,6 +43,7 @@ async def stop() -> None:
             await task
     await writer.stop()
     await http1.close_pool()
+    await limiter.close()
     await close_pool()
 
 

@@ -11,6 +11,9 @@ from agents.models import Agent, AgentVersion, ApiKey
 from core.models import Identified
 from core.tenancy import ScopedQuerySet
 
+ONE_TURN_AT_A_TIME = "chat_one_turn_at_a_time"  # constraints whose word the writer passes on
+ONE_RUN_EACH_KEY = "chat_one_run_each_idempotency_key"
+
 
 class Channel(models.TextChoices):
     """Where a conversation takes place."""
@@ -146,12 +149,12 @@ class Run(Identified):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["conversation"], condition=models.Q(status="streaming"), name="chat_one_turn_at_a_time"
+                fields=["conversation"], condition=models.Q(status="streaming"), name=ONE_TURN_AT_A_TIME
             ),
             models.UniqueConstraint(
                 fields=["api_key", "idempotency_key"],
                 condition=~models.Q(idempotency_key=""),
-                name="chat_one_run_each_idempotency_key",
+                name=ONE_RUN_EACH_KEY,
             ),
         ]
 

@@ -17,6 +17,7 @@ from chat.runtime.events import DELTA, RUN_STARTED, TERMINAL, Event, after_id
 from chat.runtime.loop import Answer
 from chat.runtime.outcome import Outcome, outcome_of_error
 from core.errors import GiloError
+from llm.types import ChatRequest
 
 COMPANY_SECONDS = 0.02
 
@@ -35,6 +36,7 @@ class LiveRun:
         self.request_id = ""
         self.model = ""
         self.answer = Answer()
+        self.request: ChatRequest | None = None  # what the model was asked
         self.citations: list[dict[str, Any]] = []
         self.trace: list[list[Any]] = []
         self.events: list[Event] = []
@@ -66,6 +68,10 @@ class LiveRun:
         self.place += len(text)
         self.is_changed = True
         self._append(Event(self.place, DELTA, {"text": text}))
+
+    def follow(self, after: int = 0) -> AsyncIterator[list[Event]]:
+        """See `follow_live`."""
+        return follow_live(self, after)
 
     def stop(self, outcome: Outcome) -> None:
         """End the run early with this outcome; nothing happens when it is ending anyway."""

@@ -15,7 +15,9 @@ from django.utils import timezone
 from accounts.doors import check_still_allowed
 from agents.keys import take_used_keys
 from agents.services import record_key_use
+from billing.budgets import BUDGET_CTES, RESERVING_COLUMNS
 from chat.execution import process_id
+from chat.repeats import forget_old_keys
 from chat.runtime.events import KEEP_ALIVE_SECONDS
 from chat.runtime.outcome import CANCELLED, Interrupted, Outcome
 from chat.streams import LiveRun, Watched, access_watchers, keep_alive, live_runs
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 1.0
 ACCESS_SECONDS = 2.0
 KEY_USE_SECONDS = 15.0
+KEYS_SECONDS = 600.0
 
 # One statement a second: the heartbeat, the text and trace of all changed runs, and which runs must stop, because
 # somebody wants it or because their rows were deleted.
@@ -47,9 +50,10 @@ SELECT id FROM chat_run WHERE process = %s AND status = 'streaming' AND cancel_r
 UNION ALL
 SELECT run FROM changed WHERE NOT EXISTS (SELECT FROM chat_run WHERE chat_run.id = changed.run)
 """
-_SWEEP = """
+_SWEEP = f"""
 WITH dead AS MATERIALIZED (
-    SELECT run.id, run.answer_id, answer.content = '' AS is_empty
+    SELECT run.id, run.answer_id, run.reservation, answer.content,
+        CASE WHEN answer.content = '' THEN 'failed' ELSE 'partial' END AS status
     FROM chat_run run JOIN chat_message answer ON answer.id = run.answer_id
     WHERE run.status = 'streaming' AND (
         run.started_at < clock_timestamp() - make_interval(secs => %s)
@@ -58,15 +62,37 @@ WITH dead AS MATERIALIZED (
             WHERE process.id = run.process AND process.heartbeat_at > clock_timestamp() - make_interval(secs => %s)))
     FOR UPDATE OF run SKIP LOCKED
 ), answers AS (
-    UPDATE chat_message SET status = CASE WHEN content = '' THEN 'failed' ELSE 'partial' END FROM dead
+    UPDATE chat_message SET status = dead.status FROM dead
     WHERE chat_message.id = dead.answer_id AND chat_message.status = 'streaming'
 ), forgotten AS (
     DELETE FROM chat_serverprocess WHERE heartbeat_at < clock_timestamp() - interval '1 hour'
-)
-UPDATE chat_run SET finish_reason = 'error', error = %s, finished_at = clock_timestamp(),
-    status = CASE WHEN dead.is_empty THEN 'failed' ELSE 'partial' END
-FROM dead WHERE chat_run.id = dead.id RETURNING chat_run.id
-"""
+), why AS MATERIALIZED (
+    SELECT %s::jsonb AS error
+), news AS (
+    INSERT INTO chat_outboxevent (id, workspace_id, agent_id, type, data, created_at)
+    SELECT gen_random_uuid(), run.workspace_id, run.agent_id, kind.type,
+        jsonb_build_object('agent_id', run.agent_id, 'conversation_id', run.conversation_id, 'run_id', run.id,
+            'channel', run.channel, 'end_user', conversation.end_user, 'status', dead.status)
+        || CASE kind.type WHEN 'run.failed' THEN jsonb_build_object('error', why.error)
+            ELSE jsonb_build_object('message_id', dead.answer_id, 'role', 'assistant', 'content', dead.content) END,
+        clock_timestamp()
+    FROM why, dead JOIN chat_run run ON run.id = dead.id
+    JOIN chat_conversation conversation ON conversation.id = run.conversation_id
+    JOIN agents_agent agent ON agent.id = run.agent_id
+    CROSS JOIN (VALUES ('message.created'), ('run.failed')) AS kind(type)
+    WHERE kind.type = ANY(agent.wanted_events) AND (kind.type = 'run.failed' OR dead.content <> '')
+), reserving AS MATERIALIZED (
+    SELECT row.* FROM json_to_recordset('[]') AS row({RESERVING_COLUMNS})
+), settling AS MATERIALIZED (
+    -- what the model did before the process died is unknown: all that was reserved counts as spent
+    SELECT (item->>0)::uuid AS counter, (item->>1)::numeric AS reserved_usd, (item->>2)::bigint AS reserved_tokens,
+        (item->>1)::numeric AS spent_usd, (item->>2)::bigint AS spent_tokens
+    FROM dead, jsonb_array_elements(dead.reservation) AS item
+), {BUDGET_CTES}
+UPDATE chat_run SET finish_reason = 'error', error = why.error, finished_at = clock_timestamp(), reservation = NULL,
+    status = dead.status, idempotency_key = CASE dead.status WHEN 'failed' THEN '' ELSE idempotency_key END
+FROM dead, why WHERE chat_run.id = dead.id RETURNING chat_run.id
+"""  # noqa: S608 - constants of ours
 
 
 async def flush_runs() -> None:
@@ -150,4 +176,5 @@ LOOPS = (
     _every(lambda: settings.CHAT_SWEEP_SECONDS, sweep_runs),
     _every(lambda: ACCESS_SECONDS, check_access),
     _every(lambda: KEY_USE_SECONDS, record_used_keys),
+    _every(lambda: KEYS_SECONDS, forget_old_keys),
 )

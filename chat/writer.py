@@ -10,12 +10,18 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import psycopg
 
+from billing.budgets import is_over_budget
+from billing.errors import BudgetExceeded
+from chat.errors import ConversationBusy, RequestRepeated
+from chat.models import ONE_RUN_EACH_KEY, ONE_TURN_AT_A_TIME
+from chat.write_statement import write_statement
 from core.async_db import connection_parameters
 from core.errors import GiloError, NotFound, Unavailable
 
@@ -26,53 +32,7 @@ _STATEMENT_SECONDS = 10.0
 _CONNECT_SECONDS = 3
 _RETRY_SECONDS = 0.1
 _LARGEST_GROUP = 200
-
-WRITE = """
-WITH begun AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%s::json) AS turn(
-        conversation uuid, is_new boolean, workspace uuid, agent uuid, channel text, "user" uuid, api_key uuid,
-        end_user text, title text, at timestamptz, question uuid, asks boolean, content text, answer uuid,
-        run uuid, version uuid, process uuid, supersedes uuid[])
-), ended AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%s::json) AS run(
-        run uuid, answer uuid, status text, content text, citations jsonb, trace jsonb, model text,
-        input_tokens integer, output_tokens integer, cost_usd numeric, ttft_ms integer, latency_ms integer,
-        finish_reason text, error jsonb, at timestamptz)
-), new_conversations AS (
-    INSERT INTO chat_conversation
-        (id, workspace_id, agent_id, channel, user_id, api_key_id, end_user, title, created_at, last_message_at)
-    SELECT conversation, workspace, agent, channel, "user", api_key, end_user, title, at, at FROM begun WHERE is_new
-    ON CONFLICT (id) DO NOTHING
-), old_conversations AS (
-    UPDATE chat_conversation SET last_message_at = begun.at FROM begun
-    WHERE NOT begun.is_new AND chat_conversation.id = begun.conversation
-), hidden AS (
-    UPDATE chat_message SET superseded = true FROM begun
-    WHERE begun.supersedes IS NOT NULL AND chat_message.id = ANY(begun.supersedes)
-        AND chat_message.conversation_id = begun.conversation
-), questions AS (
-    INSERT INTO chat_message (id, conversation_id, role, content, status, citations, superseded, created_at)
-    SELECT question, conversation, 'user', content, 'complete', '[]'::jsonb, false, at FROM begun WHERE asks
-    UNION ALL
-    SELECT answer, conversation, 'assistant', '', 'streaming', '[]'::jsonb, false, at FROM begun
-    ON CONFLICT (id) DO NOTHING
-), new_runs AS (
-    INSERT INTO chat_run (id, workspace_id, agent_id, version_id, conversation_id, question_id, answer_id, api_key_id,
-        status, process, cancel_requested, trace, model, input_tokens, output_tokens, cost_usd, finish_reason,
-        started_at)
-    SELECT run, workspace, agent, version, conversation, question, answer, api_key,
-        'streaming', process, false, '[]', '', 0, 0, 0, '', at FROM begun
-    ON CONFLICT (id) DO NOTHING
-), answers AS (
-    UPDATE chat_message SET content = ended.content, status = ended.status, citations = ended.citations FROM ended
-    WHERE chat_message.id = ended.answer
-)
-UPDATE chat_run SET status = ended.status, trace = ended.trace, model = ended.model,
-    input_tokens = ended.input_tokens, output_tokens = ended.output_tokens, cost_usd = ended.cost_usd,
-    ttft_ms = ended.ttft_ms, latency_ms = ended.latency_ms, finish_reason = ended.finish_reason,
-    error = ended.error, finished_at = ended.at
-FROM ended WHERE chat_run.id = ended.run
-"""
+Rows = Sequence[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -81,6 +41,8 @@ class _Row:
     record: dict[str, Any]
     patience: float  # seconds to wait for a database that is away
     done: asyncio.Future[None]
+    budget_rows: Rows = ()
+    news: Rows = ()
     queued_at: float = field(default_factory=time.monotonic)
 
 
@@ -111,21 +73,24 @@ class Writer:
                 await self._task
         await self._disconnect()
 
-    async def begin(self, record: dict[str, Any]) -> None:
-        """Make a turn's rows durable: conversation, question, empty answer, run.
+    async def begin(self, record: dict[str, Any], reserving: Rows = (), news: Rows = ()) -> None:
+        """Make a turn's rows durable: conversation, question, empty answer, run, what it reserves, what it tells.
 
-        Raises Unavailable when the database stays away, NotFound when conversation or agent were deleted meanwhile.
+        Raises Unavailable when the database stays away, NotFound when conversation or agent were deleted meanwhile,
+        BudgetExceeded, ConversationBusy, RequestRepeated.
         """
-        await self._put(True, record, BEGIN_PATIENCE_SECONDS)
+        await self._put(True, record, BEGIN_PATIENCE_SECONDS, reserving, news)
 
-    async def finish(self, record: dict[str, Any]) -> None:
+    async def finish(self, record: dict[str, Any], settling: Rows = (), news: Rows = ()) -> None:
         """Make a run's end durable. Raises Unavailable when the database stays away for a minute."""
-        await self._put(False, record, FINISH_PATIENCE_SECONDS)
+        await self._put(False, record, FINISH_PATIENCE_SECONDS, settling, news)
 
-    def _put(self, is_begin: bool, record: dict[str, Any], patience: float) -> asyncio.Future[None]:
+    def _put(
+        self, is_begin: bool, record: dict[str, Any], patience: float, budget_rows: Rows, news: Rows
+    ) -> asyncio.Future[None]:
         if self._task is None or self._task.done():
             raise Unavailable()
-        row = _Row(is_begin, record, patience, asyncio.get_running_loop().create_future())
+        row = _Row(is_begin, record, patience, asyncio.get_running_loop().create_future(), budget_rows, news)
         self._queue.append(row)
         if self._work is not None and not self._work.done():
             self._work.set_result(None)
@@ -161,11 +126,10 @@ class Writer:
 
     async def _execute(self, group: list[_Row]) -> None:
         connection = self._connection or await self._connect()
-        begun = orjson.dumps([row.record for row in group if row.is_begin]).decode()
-        ended = orjson.dumps([row.record for row in group if not row.is_begin]).decode()
+        statement, parameters = _compose(group)
         self.statements += 1
         async with asyncio.timeout(_STATEMENT_SECONDS):
-            await connection.execute(WRITE, (begun, ended), prepare=True)
+            await connection.execute(statement, parameters, prepare=True)
 
     async def _write_one_by_one(self, group: list[_Row], error: psycopg.Error) -> None:
         # One bad row failed the statement: each gets its own, so that only the bad one fails.
@@ -199,6 +163,23 @@ class Writer:
                 await connection.close()
 
 
+def _compose(group: list[_Row]) -> tuple[str, list[str]]:
+    """The statement of a group, and its parameters."""
+    lists: list[list[Any]] = [
+        [row.record for row in group if row.is_begin],
+        [row.record for row in group if not row.is_begin],
+    ]
+    with_budgets = any(row.budget_rows for row in group)
+    with_news = any(row.news for row in group)
+    if with_budgets:
+        lists.append([item for row in group if row.is_begin for item in row.budget_rows])
+        lists.append([item for row in group if not row.is_begin for item in row.budget_rows])
+    if with_news:
+        lists.append([item for row in group for item in row.news])
+    statement = write_statement(with_budgets=with_budgets, with_news=with_news)
+    return statement, [orjson.dumps(rows).decode() for rows in lists]
+
+
 def _fail(rows: list[_Row], error: Exception) -> None:
     shaped = _shape(error)
     for row in rows:
@@ -206,10 +187,20 @@ def _fail(rows: list[_Row], error: Exception) -> None:
             row.done.set_exception(shaped)
 
 
+_REFUSALS: dict[str | None, type[GiloError]] = {
+    ONE_TURN_AT_A_TIME: ConversationBusy,
+    ONE_RUN_EACH_KEY: RequestRepeated,
+}
+
+
 def _shape(error: Exception) -> GiloError:
     if isinstance(error, GiloError):
         return error
     if isinstance(error, psycopg.errors.ForeignKeyViolation):
         return NotFound()
+    if is_over_budget(error):
+        return BudgetExceeded()
+    if isinstance(error, psycopg.errors.UniqueViolation) and error.diag.constraint_name in _REFUSALS:
+        return _REFUSALS[error.diag.constraint_name]()
     logger.error("a turn could not be written", exc_info=error)
     return GiloError()

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
 
 _VERSION_7 = 0x7 << 76
@@ -19,6 +20,11 @@ def uuid7() -> UUID:
     random = int.from_bytes(_draw(), "big")
     high, low = (random >> 62) & _RANDOM_A, random & _RANDOM_B
     return UUID(int=time.time_ns() // 1_000_000 << 80 | _VERSION_7 | high << 64 | _VARIANT | low)
+
+
+def first_uuid7(at: datetime) -> UUID:
+    """The least UUIDv7 of this moment (aware): ids made from then on are not below it."""
+    return UUID(int=int(at.timestamp() * 1000) << 80 | _VERSION_7 | _VARIANT)
 
 
 def _draw() -> bytes:

@@ -15,6 +15,9 @@ import requests
 ROOT = Path(__file__).resolve().parent.parent
 
 
+_ROOMY = {"GILO_DEFAULT_PLAN": "unlimited"}  # what limits do is tested where they are set
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -46,7 +49,7 @@ class Process:
             self.popen = subprocess.Popen(
                 [sys.executable, "manage.py", *(arguments or ("start",))],
                 cwd=ROOT,
-                env={**kept, "GILO_DATA_DIR": str(data_dir), "PORT": str(self.port), **(env or {})},
+                env={**kept, **_ROOMY, "GILO_DATA_DIR": str(data_dir), "PORT": str(self.port), **(env or {})},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -6,6 +6,7 @@ from uuid import UUID
 from accounts.doors import authenticate_scope, comes_from_own_page, read_headers
 from accounts.permissions import Principal, authorize
 from agents.keys import KeyIdentity, require_origin, resolve_key
+from chat.transports.admission import admit
 from core.errors import NotAuthenticated, NotFound
 
 
@@ -37,15 +38,16 @@ def principal_of_key(identity: KeyIdentity) -> Principal:
 
 
 async def authorize_key(token: str, policy: str, agent_id: UUID | None = None) -> tuple[KeyIdentity, Principal]:
-    """The key's identity and principal once it may do this; another agent's id is NotFound.
+    """The key's identity and principal once it may do this; another agent's id is NotFound. Counts as one request.
 
-    Raises AgentOff, KeyNotForPrograms, IdentityRequired, ScopeMissing as well.
+    Raises RateLimited, AgentOff, KeyNotForPrograms, IdentityRequired, ScopeMissing as well.
     """
     identity = await identify_key(token)
     principal = principal_of_key(identity)
     authorize(principal, policy)
     if agent_id is not None and agent_id != identity.agent.agent_id:
         raise NotFound()
+    await admit(identity)
     return identity, principal
 
 

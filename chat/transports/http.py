@@ -15,9 +15,11 @@ import orjson
 from chat.errors import MethodNotAllowed
 from chat.runtime.events import Event, encode_group
 from chat.runtime.intake import MessageTooLong
+from chat.transports.admission import current_decision
 from core.api import parse_json, to_gilo_error
 from core.errors import GiloError, RequestTimeout
 from core.middleware import request_id_from
+from core.ratelimit import Decision
 from core.tenancy import parse_id
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ _STREAM = [
 ]
 
 Scope = Any
+DescribeLimits = Callable[[Decision], Mapping[str, str]]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
@@ -40,7 +43,7 @@ Send = Callable[[Any], Awaitable[None]]
 class Request:
     """One HTTP request and its answer."""
 
-    __slots__ = ("_receive", "_send", "headers", "method", "request_id", "scope", "started")
+    __slots__ = ("_receive", "_send", "body", "describe_limits", "headers", "method", "request_id", "scope", "started")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -48,6 +51,8 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = request_id_from(self.header(b"x-request-id"))
         self.started = False
+        self.body = b""
+        self.describe_limits: DescribeLimits = Decision.headers
         self._receive = receive
         self._send = send
 
@@ -61,12 +66,13 @@ class Request:
 
     async def read_json(self) -> Any:
         """The body's JSON, strictly read. Raises MessageTooLong, RequestTimeout, BadRequest, ValidationFailed."""
-        return parse_json(await self._read_body())
+        self.body = await self._read_body()
+        return parse_json(self.body)
 
     async def respond_json(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
         """Answer with one JSON value."""
         body = orjson.dumps(value)
-        extra = [(name.lower().encode(), text.encode()) for name, text in (headers or {}).items()]
+        extra = _encode({**self._limits(), **(headers or {})})
         fixed = [_JSON, *_SAFE, (b"content-length", b"%d" % len(body)), self._id_header()]
         self.started = True
         await self._send({"type": "http.response.start", "status": int(status), "headers": [*fixed, *extra]})
@@ -79,7 +85,7 @@ class Request:
         self, groups: AsyncIterator[list[Event]], encode: Callable[[list[Event]], bytes] = encode_group
     ) -> None:
         """Answer with server-sent events: each group leaves in one piece, at once."""
-        head = [*_STREAM, self._id_header()]
+        head = [*_STREAM, self._id_header(), *_encode(self._limits())]
         is_ended = False
         async for group in groups:
             if not self.started:
@@ -89,6 +95,10 @@ class Request:
             await self._send({"type": "http.response.body", "body": encode(group), "more_body": not is_ended})
         if not is_ended:
             await self._send({"type": "http.response.body", "body": b""})
+
+    def _limits(self) -> Mapping[str, str]:
+        decision = current_decision()
+        return {} if decision is None else self.describe_limits(decision)
 
     def _id_header(self) -> tuple[bytes, bytes]:
         return (b"x-request-id", self.request_id.encode())
@@ -116,6 +126,10 @@ class Request:
         return body
 
 
+def _encode(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), text.encode()) for name, text in headers.items()]
+
+
 class Endpoint:
     """A raw ASGI endpoint: method → handler, with the policy that `core.policy` asks of every route."""
 
@@ -123,15 +137,18 @@ class Endpoint:
         self,
         policy: str,
         shape_error: Callable[[GiloError, str], Any] | None = None,
+        describe_limits: DescribeLimits = Decision.headers,
         **handlers: Callable[[Request], Awaitable[None]],
     ) -> None:
         self.policy = policy
         self.methods = tuple(handlers)
         self._handlers = handlers
         self._shape_error = shape_error
+        self._describe_limits = describe_limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
+        request.describe_limits = self._describe_limits
         try:
             handler = self._handlers.get(request.method)
             if handler is None:

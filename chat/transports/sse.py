@@ -7,13 +7,14 @@ from uuid import UUID
 from accounts.permissions import Principal
 from agents.keys import ChatAgent
 from agents.selectors import load_draft_agent
-from chat.execution import Turn, start_run
+from chat.execution import Turn
 from chat.models import Channel
+from chat.repeats import Answering, start_once
 from chat.runtime.events import ERROR, RUN_FINISHED, Event
 from chat.runtime.intake import read_chat_input
 from chat.selectors import follow_stored, load_run
 from chat.services import cancel_run
-from chat.streams import LiveRun, follow_live, live_runs
+from chat.streams import follow_live, live_runs
 from chat.transports.doors import authorize_key, authorize_member, token_from
 from chat.transports.http import Endpoint, Request
 from core.errors import BadRequest, GiloError
@@ -26,7 +27,7 @@ async def chat_with_key(request: Request) -> None:
     """POST /api/v1/agents/{id}/chat"""
     received_at = time.monotonic()
     identity, principal = await authorize_key(key_token(request), CHAT, request.path_id("agent_id"))
-    await _answer_chat(request, principal, identity.agent, Channel.API, received_at)
+    await _answer_chat(request, principal, identity.agent, identity.channel or Channel.API, received_at)
 
 
 async def chat_as_member(request: Request) -> None:
@@ -67,7 +68,7 @@ async def _answer_chat(
     request: Request, principal: Principal, agent: ChatAgent, channel: str, received_at: float
 ) -> None:
     chat = read_chat_input(await request.read_json())
-    run = await start_run(
+    run = await start_once(
         Turn(
             principal=principal,
             agent=agent,
@@ -79,25 +80,27 @@ async def _answer_chat(
             end_user=chat.end_user,
             request_id=request.request_id,
             received_at=received_at,
-        )
+        ),
+        request.header(b"idempotency-key") if principal.api_key_id else "",
+        request.body,
     )
     if chat.stream:
-        await request.respond_stream(follow_live(run))
+        await request.respond_stream(run.follow())
     else:
         await request.respond_json(200, describe_answer(run, await wait_for_end(run)))
 
 
-async def wait_for_end(run: LiveRun) -> Event:
-    """The last event of a live run; raises what ended it when nothing could be answered."""
+async def wait_for_end(run: Answering) -> Event:
+    """The last event of a run; raises what ended it when nothing could be answered."""
     last = None
-    async for group in follow_live(run):
+    async for group in run.follow():
         last = group[-1] if group else last
     if last is None or last.name == ERROR:
         raise run.failure or GiloError()
     return last
 
 
-def describe_answer(run: LiveRun, last: Event) -> dict[str, Any]:
+def describe_answer(run: Answering, last: Event) -> dict[str, Any]:
     """The one JSON object of `stream=false`."""
     end = last.data if last.name == RUN_FINISHED else {}
     return {

@@ -97,7 +97,7 @@ async def test_identity_brings_all_that_the_doors_ask_for():
     await Workspace.objects.aupdate(plan="pro")
     identity = await keys.resolve_key(token)
     assert (identity.scopes, identity.allowed_origins) == (("chat",), ("https://a.example",))
-    assert (identity.wanted_events, identity.plan, identity.requires_identity) == (("run.failed",), "pro", True)
+    assert (identity.agent.wanted_events, identity.plan, identity.requires_identity) == (("run.failed",), "pro", True)
     assert (identity.end_user, identity.channel, identity.family) == ("", "", (identity.key_id,))
     keys.require_origin(identity, "")
     keys.require_origin(identity, "https://a.example")

@@ -21,6 +21,7 @@ def server(transactional_db: None, settings, fake_model, monkeypatch) -> Iterato
     """The address of a real web server whose platform model is the fake one."""
     settings.OPENAI_BASE_URL = fake_model.url
     settings.OPENAI_MODEL = "fake-model"
+    settings.DEFAULT_PLAN = "unlimited"  # what limits do is tested where a plan is set
     monkeypatch.setattr(lifecycle, "SHUTDOWN_SECONDS", 0.2)
     with serving() as url:
         yield url

@@ -5,6 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from accounts.permissions import Principal
+from chat.errors import RequestRepeated
+from chat.repeats import Answering
 from chat.selectors import load_run
 from chat.services import cancel_run
 from chat.streams import LiveRun, follow_live, live_runs
@@ -71,6 +73,9 @@ async def create_response(request: Request) -> None:
     wanted = read_response_request(await request.read_json())
     require_model(caller.agent, wanted.model)
     run = await _start(request, caller, wanted)
+    if not isinstance(run, LiveRun):
+        await _respond_again(request, caller.principal, run, wanted)
+        return
     heading = Heading(run.run_id, run.answer_id, wanted.model, _describe_request(wanted, caller))
     if wanted.stream:
         await request.respond_stream(run.follow(), ResponseEvents(heading, run).encode)
@@ -145,9 +150,18 @@ async def _start(request: Request, caller: Caller, wanted: ResponseRequest) -> A
         else:
             asked = replace(asked, history=(*thread.history, *asked.history))
     run = await start_turn(request, caller, asked, "input", conversation_id)
-    if asked.history:
+    if asked.history and isinstance(run, LiveRun):
         await keep_history(run, asked.history)
     return run
+
+
+async def _respond_again(request: Request, principal: Principal, run: Answering, wanted: ResponseRequest) -> None:
+    """The response of the request that this one repeats (same Idempotency-Key), once it is there."""
+    if wanted.stream:
+        raise RequestRepeated(f"This request was made before: GET /api/v1/responses/resp_{run.run_id.hex}.")
+    if not wanted.background:
+        await wait_for_end(run)
+    await _respond_stored(request, principal, run.run_id, wanted.model)
 
 
 async def _respond_stored(request: Request, principal: Principal, run_id: UUID, model: str) -> None:

@@ -1,0 +1,51 @@
+"""What a turn may cost at most, reserved from the agent's budgets before the model is called."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from accounts.permissions import Principal
+from agents.keys import ChatAgent
+from billing.budgets import reserve
+from llm.catalog import cost_usd, count_tokens
+from llm.routing import resolve_endpoint
+from llm.types import ChatMessage
+
+PASSAGE_TOKENS = 600  # of one passage with its source: chunks have about 500
+MESSAGE_TOKENS = 4  # around each message
+
+
+async def reserve_for(
+    agent: ChatAgent,
+    principal: Principal,
+    *,
+    conversation_id: UUID,
+    run_id: UUID,
+    end_user: str,
+    texts: Sequence[str],
+    history: Sequence[ChatMessage],
+    variables: Mapping[str, str],
+    passages: int,
+    max_tokens: int | None,
+    now: datetime,
+) -> list[dict[str, Any]]:
+    """The rows that `chat.writer` reserves with the run; none when nothing is capped."""
+    if not agent.caps:
+        return []
+    config = agent.config
+    endpoint = await resolve_endpoint(agent.workspace_id, config.endpoint_id, config.model)
+    read = sum(count_tokens(text) + MESSAGE_TOKENS for text in (config.instructions, *texts, *variables.values()))
+    read += sum(count_tokens(message.content) + MESSAGE_TOKENS for message in history)
+    read += passages * PASSAGE_TOKENS if config.knowledge_enabled else 0
+    written = config.max_tokens if max_tokens is None else min(max_tokens, config.max_tokens)
+    rows = reserve(
+        agent.caps,
+        api_key_id=principal.api_key_id,
+        end_user=end_user,
+        conversation_id=conversation_id,
+        usd=cost_usd(endpoint.model, read, written),
+        tokens=read + written,
+        now=now,
+    )
+    return [{**row, "run": run_id} for row in rows]

@@ -1,0 +1,52 @@
+"""Rate limits at the doors of keys: each request is counted once, for its workspace and for its visitor.
+
+`admit` is called where a key is authorised (chat.transports.doors), so no door forgets it. What it decided belongs to
+the request's context; whoever writes the answer's head asks `current_decision`.
+"""
+
+from contextvars import ContextVar
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+
+from agents.keys import KeyIdentity
+from billing.plans import windows_of
+from core.async_db import fetch_all
+from core.ids import first_uuid7
+from core.ratelimit import MINUTE_SECONDS, Decision, RateLimited, RateLimiter, Window
+
+# A page's visitor is nobody in particular: one of them must not use up the minute of all.
+VISITOR_WINDOWS = (Window("minute", MINUTE_SECONDS, 20),)
+# The ids of runs begin with their time, so an index of each agent's runs finds the day's.
+_TODAY_QUERY = """
+SELECT count(*) FROM agents_agent agent
+JOIN chat_run run ON run.agent_id = agent.id AND run.id >= %s AND run.api_key_id IS NOT NULL
+WHERE agent.workspace_id = %s
+"""
+
+limiter = RateLimiter(settings.REDIS_URL)
+_decision: ContextVar[Decision | None] = ContextVar("rate_decision", default=None)
+
+
+def current_decision() -> Decision | None:
+    """How this request's tightest window stands; None before a key was let in."""
+    return _decision.get()
+
+
+async def admit(identity: KeyIdentity) -> None:
+    """Count one request; raises RateLimited, which says which window is full."""
+    if identity.end_user:
+        visitor = await limiter.hit(f"visitor:{identity.key_id}:{identity.end_user}", VISITOR_WINDOWS)
+        if not visitor.allowed:
+            raise RateLimited(visitor)
+    workspace_id = identity.agent.workspace_id
+    decision = await limiter.hit(str(workspace_id), windows_of(identity.plan), _count_today)
+    _decision.set(decision)
+    if not decision.allowed:
+        raise RateLimited(decision)
+
+
+async def _count_today(subject: str, since: datetime) -> int:
+    rows = await fetch_all(_TODAY_QUERY, [first_uuid7(since), UUID(subject)])
+    return int(rows[0][0])

@@ -1,0 +1,84 @@
+"""The one statement of the group commit: starts and ends of turns, and what rides with them.
+
+Budgets and news are left out where no turn of the group has any: a statement that does not name their tables costs
+nothing for them. Each part may be written twice without harm (see chat.writer): rows are inserted once by their ids, a
+reservation counts only with a run that is new, a settlement only with a run that still holds its reservation.
+"""
+
+from functools import cache
+
+from billing.budgets import BUDGET_CTES, RESERVING_COLUMNS, SETTLING_COLUMNS
+
+_TURNS = """begun AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s::json) AS turn(
+        conversation uuid, is_new boolean, workspace uuid, agent uuid, channel text, "user" uuid, api_key uuid,
+        end_user text, title text, at timestamptz, question uuid, asks boolean, content text, answer uuid,
+        run uuid, version uuid, process uuid, supersedes uuid[], idempotency_key text, request_digest text,
+        reservation jsonb)
+), ended AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s::json) AS run(
+        run uuid, answer uuid, status text, content text, citations jsonb, trace jsonb, model text,
+        input_tokens integer, output_tokens integer, cost_usd numeric, ttft_ms integer, latency_ms integer,
+        finish_reason text, error jsonb, at timestamptz)
+), new_conversations AS (
+    INSERT INTO chat_conversation
+        (id, workspace_id, agent_id, channel, user_id, api_key_id, end_user, title, created_at, last_message_at)
+    SELECT conversation, workspace, agent, channel, "user", api_key, end_user, title, at, at FROM begun WHERE is_new
+    ON CONFLICT (id) DO NOTHING
+), old_conversations AS (
+    UPDATE chat_conversation SET last_message_at = begun.at FROM begun
+    WHERE NOT begun.is_new AND chat_conversation.id = begun.conversation
+), hidden AS (
+    UPDATE chat_message SET superseded = true FROM begun
+    WHERE begun.supersedes IS NOT NULL AND chat_message.id = ANY(begun.supersedes)
+        AND chat_message.conversation_id = begun.conversation
+), questions AS (
+    INSERT INTO chat_message (id, conversation_id, role, content, status, citations, superseded, created_at)
+    SELECT question, conversation, 'user', content, 'complete', '[]'::jsonb, false, at FROM begun WHERE asks
+    UNION ALL
+    SELECT answer, conversation, 'assistant', '', 'streaming', '[]'::jsonb, false, at FROM begun
+    ON CONFLICT (id) DO NOTHING
+), new_runs AS (
+    INSERT INTO chat_run (id, workspace_id, agent_id, version_id, conversation_id, question_id, answer_id, api_key_id,
+        channel, idempotency_key, request_digest, reservation,
+        status, process, cancel_requested, trace, model, input_tokens, output_tokens, cost_usd, finish_reason,
+        started_at)
+    SELECT run, workspace, agent, version, conversation, question, answer, api_key,
+        channel, idempotency_key, request_digest, reservation,
+        'streaming', process, false, '[]', '', 0, 0, 0, '', at FROM begun
+    ON CONFLICT (id) DO NOTHING
+), answers AS (
+    UPDATE chat_message SET content = ended.content, status = ended.status, citations = ended.citations FROM ended
+    WHERE chat_message.id = ended.answer
+)"""
+_BUDGETS = f"""
+reserving AS MATERIALIZED (
+    SELECT row.* FROM json_to_recordset(%s::json) AS row(run uuid, {RESERVING_COLUMNS})
+    WHERE NOT EXISTS (SELECT FROM chat_run WHERE chat_run.id = row.run)
+), settling AS MATERIALIZED (
+    SELECT row.* FROM json_to_recordset(%s::json) AS row(run uuid, {SETTLING_COLUMNS})
+    WHERE EXISTS (SELECT FROM chat_run WHERE chat_run.id = row.run AND chat_run.reservation IS NOT NULL)
+), {BUDGET_CTES}"""  # noqa: S608 - constants of ours
+_NEWS = """
+news AS (
+    INSERT INTO chat_outboxevent (id, workspace_id, agent_id, type, data, created_at)
+    SELECT id, workspace, agent, type, data, at FROM json_to_recordset(%s::json) AS event(
+        id uuid, workspace uuid, agent uuid, type text, data jsonb, at timestamptz)
+    ON CONFLICT (id) DO NOTHING
+)"""
+# A failed run gives its idempotency key back: whoever tries again with it gets a new answer.
+_ENDS = """
+UPDATE chat_run SET status = ended.status, trace = ended.trace, model = ended.model,
+    input_tokens = ended.input_tokens, output_tokens = ended.output_tokens, cost_usd = ended.cost_usd,
+    ttft_ms = ended.ttft_ms, latency_ms = ended.latency_ms, finish_reason = ended.finish_reason,
+    error = ended.error, finished_at = ended.at, reservation = NULL,
+    idempotency_key = CASE WHEN ended.status = 'failed' THEN '' ELSE chat_run.idempotency_key END
+FROM ended WHERE chat_run.id = ended.run
+"""
+
+
+@cache
+def write_statement(*, with_budgets: bool, with_news: bool) -> str:
+    """The SQL. Parameters, each a JSON list: starts, ends, [reservations, settlements], [events]."""
+    parts = [_TURNS, *([_BUDGETS] if with_budgets else []), *([_NEWS] if with_news else [])]
+    return f"WITH {','.join(parts)}{_ENDS}"

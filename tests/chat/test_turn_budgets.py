@@ -1,0 +1,98 @@
+"""Budgets as callers meet them: reserved before the model is asked, settled after, exact in a crowd."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+
+from billing.models import Budget, BudgetCounter
+from chat.models import Message, Run
+from tests.chat.conftest import make_client
+
+PRICE = {"fake-model": (Decimal(1), Decimal(1))}
+
+
+def cap(agent, *, tokens=None, usd=None, scope="agent", period="day", **fields):
+    return Budget.objects.create(
+        workspace=agent.workspace, agent_id=agent.pk, scope=scope, period=period, limit_tokens=tokens, limit_usd=usd,
+        **fields,
+    )  # fmt: skip
+
+
+def test_turn_is_settled_with_what_it_cost(client_with_key, agent):
+    budget = cap(agent, tokens=100_000)
+    answer = client_with_key.ask("Hello")
+    counter = BudgetCounter.objects.get(budget=budget)
+    used = answer["usage"]["input_tokens"] + answer["usage"]["output_tokens"]
+    assert used > 0
+    assert (counter.reserved_tokens, counter.spent_tokens, counter.room_tokens) == (0, used, 100_000 - used)
+    assert Run.objects.get().reservation is None
+
+
+def test_turn_over_the_cap_is_refused_before_the_model_is_asked(client_with_key, agent, fake_model):
+    cap(agent, tokens=10)
+    response = client_with_key.post_chat("Hello", stream=False)
+    assert response.status_code == 402
+    error = response.json()["error"]
+    assert error["code"] == "budget_exceeded"
+    assert "10 tokens a day" in error["message"]
+    assert "starts anew on" in error["message"]
+    assert int(response.headers["Retry-After"]) > 0
+    assert fake_model.chats == []
+    assert (Run.objects.count(), Message.objects.count(), BudgetCounter.objects.count()) == (0, 0, 0)
+
+
+def test_fifty_turns_at_once_at_the_cap_admit_exactly_what_fits(client_with_key, agent, server):
+    config = {**agent.draft_version.config, "max_tokens": 100}
+    type(agent.draft_version).objects.filter(pk=agent.draft_version_id).update(config=config)
+    budget = cap(agent, tokens=100_000)
+    held = one_reservation(client_with_key, budget)
+    Budget.objects.filter(pk=budget.pk).update(limit_tokens=BudgetCounter.objects.get().spent_tokens + 7 * held)
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: client_with_key.post_chat("WORDS:20 DELAY:100", stream=False), range(50)))
+    codes = [answer.status_code for answer in answers]
+    # what is settled while others still knock makes room again, so at least the seven, and never more than fit at once
+    assert codes.count(200) >= 7
+    assert set(codes) == {200, 402}
+    counter = BudgetCounter.objects.get()
+    limit = Budget.objects.get().limit_tokens
+    assert counter.reserved_tokens == 0
+    assert counter.spent_tokens <= limit
+
+
+def one_reservation(client, budget) -> int:
+    """How many tokens a turn of this kind holds while it runs."""
+    with client.streaming("WORDS:20 DELAY:100") as events:
+        next(events)
+        held = BudgetCounter.objects.get(budget=budget).reserved_tokens
+        assert held > 100
+        list(events)
+    return held
+
+
+def test_cancelled_turn_gives_its_reservation_back(client_with_key, agent):
+    budget = cap(agent, tokens=100_000)
+    with client_with_key.streaming("WORDS:200 DELAY:50") as events:
+        run_id = next(events).data["run_id"]
+        assert BudgetCounter.objects.get(budget=budget).reserved_tokens > 0
+        next(events)
+        client_with_key.cancel(run_id)
+        list(events)
+    counter = BudgetCounter.objects.get(budget=budget)
+    assert counter.reserved_tokens == 0
+    assert 0 < counter.spent_tokens < 500
+
+
+@pytest.mark.parametrize("scope", ["conversation", "end_user", "api_key"])
+def test_each_subject_has_its_own_room(client_with_key, agent, server, scope):
+    cap(agent, tokens=100_000, scope=scope)
+    first = client_with_key.ask("Hello", user="ann")
+    client_with_key.ask("Hello", user="bob")
+    other_key = make_client(server, agent)
+    other_key.ask("Hello", user="ann")
+    other_key.session.close()
+    subjects = {counter.subject for counter in BudgetCounter.objects.all()}
+    expected = {"conversation": 3, "end_user": 2, "api_key": 2}[scope]
+    assert len(subjects) == expected
+    assert ("ann" in subjects) == (scope == "end_user")
+    assert (first["conversation_id"] in subjects) == (scope == "conversation")
