@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 from accounts.permissions import Principal
 from agents.keys import ChatAgent
+from chat.transports.admission import current_decision
 from chat.transports.http import Endpoint, Receive, Request, Scope, Send
 from chat.transports.jsonrpc import VIEW, admit, describe_error, read_envelope
 
@@ -76,8 +77,15 @@ async def _send_marked(request: Request, send: Send, event: Any) -> None:
             b"x-accel-buffering": b"no",
             b"x-content-type-options": b"nosniff",
             b"x-request-id": request.request_id.encode(),
+            **_limits(),
         }
         theirs = {name.lower() for name, _ in event["headers"]}
         added = [(name, value) for name, value in ours.items() if name not in theirs]
         event = {**event, "headers": [*event["headers"], *added]}
     await send(event)
+
+
+def _limits() -> dict[bytes, bytes]:
+    decision = current_decision()
+    told = {} if decision is None else decision.headers()
+    return {name.lower().encode(): value.encode() for name, value in told.items()}
