@@ -47,7 +47,7 @@ class Frame:
 
     @cached_property
     def usage(self) -> PlanUsage | None:
-        return None if self._principal is None else load_plan_usage(self._principal.workspace_id)
+        return None if self.workspace is None else load_plan_usage(self.workspace)
 
     @property
     def messages(self) -> dict[str, str]:

@@ -8,9 +8,12 @@ from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
+from accounts.models import Workspace
 from agents.models import Agent, AgentStatus
 from agents.selectors import list_agents
+from billing.plans import Plan, plan_of
 from chat.models import Conversation, Run
+from core.ids import first_uuid7
 
 SHOWN_AGENTS = 100
 
@@ -20,11 +23,13 @@ class Quota:
     """How much of one limit is used."""
 
     used: int
-    limit: int
+    limit: int | None  # None: no limit
 
     @property
     def tone(self) -> str:
         """The bar's class: a warning from 80 % on, an alarm when nothing is left."""
+        if self.limit is None:
+            return ""
         if self.used >= self.limit:
             return "bar--bad"
         return "bar--warn" if self.used * 5 >= self.limit * 4 else ""
@@ -32,26 +37,28 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class PlanUsage:
-    """The plan's name and its quotas today (UTC)."""
+    """A workspace's plan, and how much of it is used; requests are those of programs and pages today (UTC)."""
 
-    plan: str
+    details: Plan
     agents: Quota
     requests: Quota
 
+    @property
+    def plan(self) -> str:
+        """The name that people read."""
+        return str(self.details.name)
 
-FREE_AGENTS = 5
-FREE_REQUESTS_A_DAY = 1_000
 
-
-def load_plan_usage(workspace_id: UUID) -> PlanUsage:
-    """Two counts. Every workspace is on the free plan until billing comes."""
+def load_plan_usage(workspace: Workspace) -> PlanUsage:
+    """Two counts. Requests are counted as the rate limits recount them after a restart."""
+    plan = plan_of(workspace.plan)
     midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    # The ids of runs begin with their time, so the index of each agent's runs finds the day's.
+    runs = Run.objects.filter(agent__workspace=workspace, id__gte=first_uuid7(midnight), api_key_id__isnull=False)
     return PlanUsage(
-        plan="Free",
-        agents=Quota(Agent.objects.for_workspace(workspace_id).count(), FREE_AGENTS),
-        requests=Quota(
-            Run.objects.for_workspace(workspace_id).filter(started_at__gte=midnight).count(), FREE_REQUESTS_A_DAY
-        ),
+        details=plan,
+        agents=Quota(Agent.objects.for_workspace(workspace).count(), plan.agents),
+        requests=Quota(runs.count(), plan.requests_per_day),
     )
 
 

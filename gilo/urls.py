@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from gilo import views
 from gilo.health import health
+from gilo.limits_api import WorkspaceLimits
 
 handler400 = "gilo.handlers.bad_request"
 handler403 = "gilo.handlers.permission_denied"
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs", views.docs, name="docs"),
     path("_styleguide", views.styleguide, name="styleguide"),
     path("api/health", health, name="health"),
+    path("api/workspace/limits", WorkspaceLimits.as_view(), name="api-workspace-limits"),
     path("api/schema", views.Schema.as_view(), name="schema"),
     path("api/docs", views.docs_redirect, name="api-docs"),
     *(route for app in APPS for route in _routes(app, "urlpatterns")),

@@ -1,0 +1,91 @@
+"""`/api/workspace/limits`: the plan's limits, and how much of them is used now."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Workspace
+from accounts.workspace_api import WorkspaceView
+from billing.plans import windows_of
+from chat.transports.admission import limiter
+from core.ratelimit import DAY_SECONDS
+from gilo.selectors import load_plan_usage
+
+
+class PlanSerializer(serializers.Serializer[Any]):
+    """The plan; its price is a month's."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    price_usd = serializers.IntegerField()
+
+
+class QuotaSerializer(serializers.Serializer[Any]):
+    """How much of something is used; without a limit it is null."""
+
+    used = serializers.IntegerField()
+    limit = serializers.IntegerField(allow_null=True)
+
+
+class WindowSerializer(serializers.Serializer[Any]):
+    """One rate limit, as the X-RateLimit headers tell it to programs."""
+
+    name = serializers.ChoiceField(choices=["minute", "day"])
+    limit = serializers.IntegerField()
+    used = serializers.IntegerField()
+    remaining = serializers.IntegerField()
+    resets_at = serializers.DateTimeField()
+
+
+class LimitsSerializer(serializers.Serializer[Any]):
+    """A workspace's limits. `windows` has only what the plan limits."""
+
+    plan = PlanSerializer()
+    agents = QuotaSerializer()
+    requests_today = QuotaSerializer()
+    windows = WindowSerializer(many=True)
+
+
+class WorkspaceLimits(WorkspaceView):
+    policy = {"GET": "workspace.view"}
+    serializer_class = LimitsSerializer
+    pagination_class = None
+
+    @extend_schema(responses=LimitsSerializer)
+    def get(self, request: Request) -> Response:
+        """The limits of the workspace's plan, and how much of them is used now."""
+        workspace = Workspace.objects.get(pk=self.workspace_id)
+        usage = load_plan_usage(workspace)
+        limits = {
+            "plan": usage.details,
+            "agents": usage.agents,
+            "requests_today": usage.requests,
+            "windows": _describe_windows(workspace, usage.requests.used),
+        }
+        return Response(LimitsSerializer(limits).data)
+
+
+def _describe_windows(workspace: Workspace, stored_today: int) -> list[dict[str, Any]]:
+    windows = windows_of(workspace.plan)
+    counts = async_to_sync(limiter.peek)(str(workspace.pk), windows)
+    now = datetime.now(UTC).timestamp()
+    described = []
+    for window, count in zip(windows, counts, strict=True):
+        # A process that was just started has not counted the day yet; the stored runs tell of it.
+        used = max(count, stored_today) if window.seconds == DAY_SECONDS else count
+        ends_at = (now // window.seconds + 1) * window.seconds
+        described.append(
+            {
+                "name": window.name,
+                "limit": window.limit,
+                "used": used,
+                "remaining": max(window.limit - used, 0),
+                "resets_at": datetime.fromtimestamp(ends_at, UTC),
+            }
+        )
+    return described
