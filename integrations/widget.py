@@ -14,21 +14,12 @@ from agents.errors import KeyNotForPages, OriginNotAllowed
 from agents.keys import KEY_PREFIX, KeyIdentity, look_up_key_id, require_serving, resolve_page_key
 from agents.models import KeyKind
 from agents.origins import is_listed
-from core.errors import NotFound, Unavailable
+from core.errors import Unavailable
 from core.tenancy import parse_id
+from integrations.errors import ChatNotFound, OriginsMissing
 
 _SCRIPT = "widget/widget.js"
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
-
-
-class OriginsMissing(OriginNotAllowed):
-    """The key lists no origin at all: its owner has not said yet where the widget may stand."""
-
-    code = "origins_missing"
-    message = (
-        "This key has no allowed origins yet, so its widget shows on no site. "
-        "Add an origin to the key on the agent's Deploy tab."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +52,11 @@ def _read_script(path: Path, _changed: int, encoding: str) -> Script:
 async def find_page_key(key: str, agent_id: UUID | None = None) -> KeyIdentity:
     """The widget's or hosted page's key, named by itself or by its id (both are public: they stand in web pages).
 
-    Raises NotFound for a key that is unknown, ended or another agent's; KeyNotForPages, AgentOff.
+    Raises ChatNotFound for a key that is unknown, ended or another agent's; KeyNotForPages, AgentOff.
     """
     identity = await (resolve_page_key(key) if key.startswith(KEY_PREFIX) else _find_by_id(key))
     if identity is None or (agent_id is not None and identity.agent.agent_id != agent_id):
-        raise NotFound("There is no chat with this key. It may have been revoked or have expired.")
+        raise ChatNotFound()
     return identity
 
 
