@@ -104,7 +104,7 @@ def test_members_foreign_ids_are_missing(member, server):
     other.session.close()
 
 
-@pytest.mark.parametrize("end", ["suspended", "removed", "signed out"])
+@pytest.mark.parametrize("end", ["suspended", "removed", "signed out", "password changed"])
 def test_member_who_loses_access_in_mid_stream_is_cut_off(member, end):
     client, workspace, user = member
     with client.streaming("WORDS:600 DELAY:20") as events:
@@ -113,6 +113,9 @@ def test_member_who_loses_access_in_mid_stream_is_cut_off(member, end):
             User.objects.filter(pk=user.pk).update(is_active=False)
         elif end == "removed":
             Membership.objects.filter(user=user, workspace=workspace).delete()
+        elif end == "password changed":
+            user.set_password("quite-another-one-7")
+            user.save()
         else:
             from django.contrib.sessions.models import Session
 
