@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from chat.schema_history import describe_history
+from chat.schema_protocols import describe_protocols
+
 _TEXT = {"type": "string"}
 _ID = {"type": "string", "format": "uuid"}
 _ERROR = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
@@ -30,6 +33,8 @@ def add_chat_routes(result: dict[str, Any], generator: Any, request: Any, public
     paths["/api/v1/responses/{response_id}/cancel"] = {"post": cancelled}
     paths["/api/v1/models"] = {"get": _models()}
     paths["/api/v1/models/{model}"] = {"get": _model()}
+    paths.update(describe_protocols())
+    paths.update(describe_history())
     result["paths"] = dict(sorted(paths.items()))
     return result
 
