@@ -30,6 +30,14 @@ def test_parse_json_refuses_what_is_not_json(body):
         parse_json(body)
 
 
+@pytest.mark.parametrize("escape", [rb"", rb"\n", rb"\"", rb"\\\\", rb"\\\\\"", rb"\u0022"])
+def test_parse_json_finds_a_key_that_stands_twice_at_any_depth(escape):
+    assert parse_json(b'{"a": [{"b": "%b"}, {"b": 1}], "%b": {"a": {}}}' % (escape, escape))
+    for twice in (b'{"a": [{"b": "%b", "b": "%b"}]}', b'{"a": {"b%b": 1, "b%b": [2]}}'):
+        with pytest.raises(BadRequest, match="twice"):
+            parse_json(twice % (escape, escape))
+
+
 @pytest.mark.parametrize("body", [b'{"a": "\\u0000"}', b'{"\\u0000": 1}', b'["\\ud800"]', b'["\\udc00"]'])
 def test_parse_json_refuses_text_that_cannot_be_stored(body):
     with pytest.raises(ValidationFailed):
