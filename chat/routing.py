@@ -6,6 +6,7 @@ from django.urls import re_path
 from django.urls.resolvers import URLPattern
 
 from chat.transports import history, openai, sse, websocket
+from chat.transports.a2a import card_endpoint, rpc_endpoint
 from chat.transports.browsers import KeyRoute
 from chat.transports.mcp.door import mcp_endpoint
 
@@ -38,6 +39,8 @@ http_routes: list[URLPattern] = [
     _visitor_route(rf"^api/v1/runs/{_RUN}/cancel$", sse.cancel_key_endpoint),
     _route(rf"^api/runs/{_RUN}/cancel$", sse.cancel_member_endpoint),
     _key_route(rf"^api/v1/agents/{_AGENT}/mcp$", mcp_endpoint),
+    _key_route(rf"^api/v1/agents/{_AGENT}/a2a$", rpc_endpoint),
+    _key_route(rf"^api/v1/agents/{_AGENT}/a2a/\.well-known/agent-card\.json$", card_endpoint),
     _key_route(r"^api/v1/chat/completions$", openai.completions_endpoint),
     _key_route(r"^api/v1/responses$", openai.responses_endpoint),
     _key_route(rf"^api/v1/responses/{_RESPONSE}$", openai.response_endpoint),

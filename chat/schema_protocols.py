@@ -49,7 +49,29 @@ _WORDS = {
 def describe_protocols() -> dict[str, Any]:
     """Path → its operations."""
     mcp = _rpc("v1_mcp", "mcp", "The agent as an MCP server (streamable HTTP, stateless): one message of the protocol.")
-    return {"/api/v1/agents/{agent_id}/mcp": {"post": mcp}}
+    a2a = _rpc("v1_a2a", "a2a", "The agent for other agents, by A2A 1.0: one call. Send the header `A2A-Version: 1.0`.")
+    agent = "/api/v1/agents/{agent_id}"
+    return {
+        f"{agent}/mcp": {"post": mcp},
+        f"{agent}/a2a": {"post": a2a},
+        f"{agent}/a2a/.well-known/agent-card.json": {"get": _card()},
+    }
+
+
+def _card() -> dict[str, Any]:
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    card = {"description": "The agent's card.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    faults = {
+        status: {"description": _WORDS[status], "content": error} for status in ("401", "403", "404", "429", "503")
+    }
+    return {
+        "operationId": "v1_a2a_card",
+        "description": "The agent's A2A card: for everybody once it is deployed and switched on, else with its key.",
+        "tags": ["a2a"],
+        "security": [{}, *_KEY],
+        "parameters": [_AGENT],
+        "responses": {"200": card, **faults},
+    }
 
 
 def _rpc(name: str, tag: str, text: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def _django_route(path: str, callback: Any) -> Route:
 
 
 def _template_of(pattern: str) -> str:
-    text = pattern.replace("^", "").replace("$", "").replace("\\Z", "")
+    text = pattern.replace("^", "").replace("$", "").replace("\\Z", "").replace("\\.", ".")
     return "/" + _PARAMETER.sub(r"{\1}", _GROUP.sub(r"{\1}", text))
 
 

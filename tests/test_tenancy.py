@@ -56,6 +56,7 @@ PUBLIC_ROUTES = {
     "/widget.js": "stands in other people's pages",
     "/widget/{agent_id}": "asks for a widget's key, and for the page around it",
     "/api/v1/visitor-sessions": "opened by a widget's key, for visitors",
+    "/api/v1/agents/{agent_id}/a2a/.well-known/agent-card.json": "a deployed agent's card; others ask for the key",
     "/{slug}": "an agent's own page, while its owner has it on",
     "/api/auth/register": "the way in",
     "/api/auth/login": "the way in",
