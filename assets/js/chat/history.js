@@ -6,9 +6,9 @@ import { timeElement } from "./format.js";
 const UNDO_MS = 6000;
 
 export class History {
-  /** `actions`: {open(id), startNew(), onClose(), onDelete(id)} */
-  constructor(client, t, actions) {
-    Object.assign(this, { client, t, actions, pending: new Map(), currentId: null });
+  /** `actions`: {open(id), startNew(), onClose(), onDelete(id)}; visitors cannot delete. */
+  constructor(client, t, actions, canDelete = true) {
+    Object.assign(this, { client, t, actions, canDelete, pending: new Map(), currentId: null });
     this.list = h("ul", { class: "history__list" });
     this.more = h(
       "button",
@@ -87,7 +87,8 @@ export class History {
       timeElement(item.last_message_at ?? item.created_at),
     );
     const row = h("li", { class: "history__row" }, open);
-    row.append(iconButton("trash-2", this.t("deleteNamed", { title }), () => this.#remove(item.id, row), "btn--sm"));
+    if (this.canDelete)
+      row.append(iconButton("trash-2", this.t("deleteNamed", { title }), () => this.#remove(item.id, row), "btn--sm"));
     return row;
   }
 

@@ -33,12 +33,13 @@ class Chat {
     this.turns = []; // {question, answer}
     this.composer = new Composer(this.t, { send: (text, isEdit) => this.#send(text, isEdit), stop: () => this.stop() });
     this.sources = new SourceSheet(this.t, options.loadPassage);
-    this.history = new History(this.client, this.t, {
+    const actions = {
       open: (id) => this.open(id),
       startNew: () => this.startNew(),
       onClose: () => this.composer.focus(),
       onDelete: (id) => id === this.conversationId && this.startNew(),
-    });
+    };
+    this.history = new History(this.client, this.t, actions, !options.isVisitor);
     this.view = new ChatView(element, this, (question) => this.#send(question, false));
     this.update(this.agent);
     this.setDemo(Boolean(options.isDemo));

@@ -30,7 +30,7 @@ iframe { display: block; width: 100%; height: 100%; border: 0; background: light
 .bubble-panel, .popup-panel { border-radius: 16px; box-shadow: 0 0 0 1px light-dark(rgb(20 22 40 / .08), rgb(255 255 255 / .12)), 0 12px 24px -6px rgb(20 22 40 / .2), 0 32px 64px -16px rgb(20 22 40 / .32); }
 .bubble-panel { width: min(400px, calc(100vw - 2 * var(--gilo-x))); height: min(680px, calc(100dvh - var(--gilo-y) - 56px - 12px - 16px)); }
 .popup-panel { inset: 0; margin: auto; width: min(720px, calc(100vw - 48px)); height: min(760px, calc(100dvh - 48px)); }
-.inline-panel { position: static; width: 100%; height: 100%; border-radius: 12px; box-shadow: inset 0 0 0 1px light-dark(#e7e7ed, #23252f); }
+.inline-panel { position: relative; width: 100%; height: 100%; border-radius: 12px; box-shadow: inset 0 0 0 1px light-dark(#e7e7ed, #23252f); }
 .bubble-panel[open], .popup-panel[open] { animation: rise 200ms cubic-bezier(.2,.8,.2,1); }
 :host([data-position^="bottom"]) .launcher { bottom: var(--gilo-y); }
 :host([data-position^="top"]) .launcher { top: var(--gilo-y); }
