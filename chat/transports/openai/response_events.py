@@ -36,7 +36,7 @@ class ResponseEvents:
         if event.name == DELTA:
             return self._text(event.data["text"])
         if event.name == RUN_STARTED:
-            opened = {"response": orjson.Fragment(orjson.dumps(describe_open(self._heading)))}  # written once, sent twice
+            opened = {"response": orjson.Fragment(orjson.dumps(describe_open(self._heading)))}
             return self._event("response.created", opened) + self._event("response.in_progress", opened)
         if event.name in {RUN_FINISHED, ERROR}:
             return self._end(event)
