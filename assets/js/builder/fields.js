@@ -1,4 +1,5 @@
-// Ties the form's controls to the agent: [data-config="temperature"] and [data-agent="name"].
+// Ties the form's controls to the agent: [data-config="temperature"] and [data-agent="name"]. Panels of other apps name
+// their agent by data-agent, too: only controls count.
 
 import { formatNumber } from "../lib/i18n.js";
 
@@ -12,7 +13,7 @@ export class Fields {
       }));
     range.addEventListener("input", showRange);
     range.addEventListener("refill", showRange);
-    this.controls = [...document.querySelectorAll("[data-config], [data-agent]")];
+    this.controls = [...document.querySelectorAll(":is(input, textarea, select):is([data-config], [data-agent])")];
     for (const control of this.controls) this.#listen(control);
     this.#takeEarly();
     store.subscribe((agent, isReplaced) => isReplaced && this.#fill(agent));
