@@ -49,8 +49,9 @@ def _facts(agent: ChatAgent, record: Record, channel: str, end_user: str) -> Rec
 
 
 def _rows(agent: ChatAgent, at: Any, kinds: Iterable[tuple[str, Record]]) -> list[Record]:
+    wanted = [(kind, data) for kind, data in kinds if kind in agent.wanted_events]
+    ids = sorted(uuid7() for _ in wanted)  # their order is the order in which they are told
     return [
-        {"id": uuid7(), "workspace": agent.workspace_id, "agent": agent.agent_id, "type": kind, "data": data, "at": at}
-        for kind, data in kinds
-        if kind in agent.wanted_events
+        {"id": id, "workspace": agent.workspace_id, "agent": agent.agent_id, "type": kind, "data": data, "at": at}
+        for id, (kind, data) in zip(ids, wanted, strict=True)
     ]

@@ -80,5 +80,12 @@ FROM ended WHERE chat_run.id = ended.run
 @cache
 def write_statement(*, with_budgets: bool, with_news: bool) -> str:
     """The SQL. Parameters, each a JSON list: starts, ends, [reservations, settlements], [events]."""
+    sql = _compose(with_budgets, with_news)
+    for place in range(1, sql.count("%s") + 1):
+        sql = sql.replace("%s", f"${place}", 1)
+    return sql
+
+
+def _compose(with_budgets: bool, with_news: bool) -> str:
     parts = [_TURNS, *([_BUDGETS] if with_budgets else []), *([_NEWS] if with_news else [])]
     return f"WITH {','.join(parts)}{_ENDS}"

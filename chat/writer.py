@@ -24,6 +24,7 @@ from chat.models import ONE_RUN_EACH_KEY, ONE_TURN_AT_A_TIME
 from chat.write_statement import write_statement
 from core.async_db import connection_parameters
 from core.errors import GiloError, NotFound, Unavailable
+from core.pg_line import PreparedLine
 
 logger = logging.getLogger(__name__)
 BEGIN_PATIENCE_SECONDS = 4.0
@@ -54,12 +55,12 @@ class Writer:
         self._queue: list[_Row] = []
         self._work: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._line: PreparedLine | None = None
 
     def start(self) -> None:
         """Start the writer's task on the running loop."""
         self._queue = []
-        self._connection = None
+        self._line = None
         self._task = asyncio.create_task(self._work_forever(), name="chat-writer")
 
     async def stop(self) -> None:
@@ -125,11 +126,14 @@ class Writer:
                 return
 
     async def _execute(self, group: list[_Row]) -> None:
-        connection = self._connection or await self._connect()
+        line = self._line or await self._connect()
         statement, parameters = _compose(group)
         self.statements += 1
-        async with asyncio.timeout(_STATEMENT_SECONDS):
-            await connection.execute(statement, parameters, prepare=True)
+        late = asyncio.get_running_loop().call_later(_STATEMENT_SECONDS, line.give_up)
+        try:
+            await line.execute(statement, parameters)
+        finally:
+            late.cancel()
 
     async def _write_one_by_one(self, group: list[_Row], error: psycopg.Error) -> None:
         # One bad row failed the statement: each gets its own, so that only the bad one fails.
@@ -151,19 +155,18 @@ class Writer:
         await asyncio.sleep(_RETRY_SECONDS)
         return patient
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        parameters = {**connection_parameters(), "connect_timeout": _CONNECT_SECONDS}
-        self._connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
-        return self._connection
+    async def _connect(self) -> PreparedLine:
+        self._line = await PreparedLine.open({**connection_parameters(), "connect_timeout": _CONNECT_SECONDS})
+        return self._line
 
     async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        line, self._line = self._line, None
+        if line is not None:
             with contextlib.suppress(psycopg.Error, OSError):
-                await connection.close()
+                await line.close()
 
 
-def _compose(group: list[_Row]) -> tuple[str, list[str]]:
+def _compose(group: list[_Row]) -> tuple[str, list[bytes]]:
     """The statement of a group, and its parameters."""
     lists: list[list[Any]] = [
         [row.record for row in group if row.is_begin],
@@ -177,7 +180,7 @@ def _compose(group: list[_Row]) -> tuple[str, list[str]]:
     if with_news:
         lists.append([item for row in group for item in row.news])
     statement = write_statement(with_budgets=with_budgets, with_news=with_news)
-    return statement, [orjson.dumps(rows).decode() for rows in lists]
+    return statement, [orjson.dumps(rows) for rows in lists]
 
 
 def _fail(rows: list[_Row], error: Exception) -> None:

@@ -2,7 +2,7 @@
 
 Django's asynchronous ORM hands every query to a thread, which costs more than the query itself. The few statements of
 the hot path go straight to psycopg instead. The pool belongs to the running event loop; connections autocommit, are
-checked before use, and are rebuilt after a database restart.
+rebuilt after a database restart.
 """
 
 import asyncio
@@ -31,14 +31,33 @@ def connection_parameters() -> dict[str, Any]:
 
 
 async def fetch_all(statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """All rows of one statement. Raises Unavailable when the database does not answer within a few seconds."""
+    """All rows of one statement. Raises Unavailable when the database does not answer within a few seconds.
+
+    A statement whose connection breaks is run again on another one, so it must bear being run twice.
+    """
     try:
         pool = await _open_pool()
-        async with pool.connection(timeout=_WAIT_SECONDS) as connection:
-            cursor = await connection.execute(statement, parameters, prepare=True)
-            return await cursor.fetchall()
+        for _ in range(_POOL_SIZE):
+            rows = await _fetch_once(pool, statement, parameters)
+            if rows is not None:
+                return rows
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise Unavailable() from error
+    raise Unavailable()
+
+
+async def _fetch_once(
+    pool: AsyncConnectionPool, statement: str, parameters: Sequence[Any]
+) -> list[tuple[Any, ...]] | None:
+    """The rows; None when the connection turned out to be broken. (To ask each one first costs a round trip.)"""
+    async with pool.connection(timeout=_WAIT_SECONDS) as connection:
+        try:
+            cursor = await connection.execute(statement, parameters, prepare=True)
+            return await cursor.fetchall()
+        except psycopg.OperationalError:
+            if not connection.broken:
+                raise
+            return None
 
 
 async def close_pool() -> None:
@@ -58,7 +77,6 @@ async def _open_pool() -> AsyncConnectionPool:
             max_size=_POOL_SIZE,
             reconnect_timeout=_RECONNECT_SECONDS,
             open=False,
-            check=AsyncConnectionPool.check_connection,
         )
         _pools[loop] = pool  # before the first await, so that no second pool is made meanwhile
         await pool.open()
