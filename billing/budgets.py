@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_UP, Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -163,6 +164,7 @@ def _subject_of(cap: Cap, api_key_id: UUID | None, end_user: str, conversation_i
     return str(api_key_id)
 
 
+@lru_cache(maxsize=4096)
 def counter_id(budget_id: UUID, subject: str, starts_at: datetime) -> UUID:
     """The counter's id: the same in every process, without asking the database."""
     return uuid5(budget_id, f"{starts_at.isoformat()} {subject}")
