@@ -55,11 +55,14 @@ class ResponseEvents:
 
     def _end(self, event: Event) -> bytes:
         response = describe_live_end(self._heading, event, self._run)
-        closing = self._close_item(response["output"][0]) if self._has_item and event.name == RUN_FINISHED else b""
+        closing = b""
+        if self._has_item and event.name == RUN_FINISHED:
+            item = response["output"][0]
+            response["output"] = [written := orjson.Fragment(orjson.dumps(item))]  # once for both events that hold it
+            closing = self._close_item(item["content"][0], written)
         return closing + self._event(_ENDS.get(response["status"], "response.incomplete"), {"response": response})
 
-    def _close_item(self, item: dict[str, Any]) -> bytes:
-        part = item["content"][0]
+    def _close_item(self, part: dict[str, Any], item: orjson.Fragment) -> bytes:
         sources = [
             self._event(
                 "response.output_text.annotation.added",
