@@ -29,7 +29,7 @@ from integrations.webhooks.signing import secrets_of, signed_headers
 
 logger = logging.getLogger(__name__)
 AT_ONCE = 4  # requests in flight to one endpoint
-MOST_HELD = 2000  # deliveries, in flight or about to be
+MOST_HELD = 1000  # deliveries, in flight or about to be
 _POLL_SECONDS = 0.5
 _GATHER_SECONDS = 0.02  # between two turns: results are written many at once
 _AFTER_TROUBLE_SECONDS = 2.0
@@ -62,10 +62,17 @@ class Courier:
         asyncio.run(self._run())
 
     async def _run(self) -> None:
-        self._loop, self._round = asyncio.get_running_loop(), Round()
-        if self._stopped.is_set():
-            self._round.stop()
-        await self._round.run_until_stopped()
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(_RESOLVER_THREADS, "webhooks-names"))
+        while not self._stopped.is_set():
+            self._round = Round()
+            if self._stopped.is_set():
+                break  # `stop` may have come before there was a round to tell
+            try:
+                await self._round.run_until_stopped()
+            except Exception:  # one odd delivery must not end all others: its lease ends, and the loop begins anew
+                logger.exception("webhooks: the loop failed and begins anew")
+                await asyncio.sleep(_AFTER_TROUBLE_SECONDS)
 
 
 @dataclass(slots=True)
@@ -95,15 +102,19 @@ class Round:
 
     async def run_until_stopped(self) -> None:
         """Dispatch, claim and send until `stop`."""
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVER_THREADS, "webhooks-names"))
         async with egress_session() as session:
-            while not self._stopping:
-                if not await self._take_turn(session):
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
-                self._wake.clear()
-                await asyncio.sleep(_GATHER_SECONDS)
-            await self._finish()
+            try:
+                while not self._stopping:
+                    if not await self._take_turn(session):
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+                    self._wake.clear()
+                    await asyncio.sleep(_GATHER_SECONDS)
+                await self._finish()
+            finally:
+                for flight in self._flights:
+                    flight.cancel()
+                self._database.shutdown(wait=False)
 
     async def run_until_idle(self) -> None:
         """Work until nothing is due and nothing is on its way."""
@@ -152,11 +163,13 @@ class Round:
             del self._lanes[endpoint_id]
 
     async def _fly(self, session: aiohttp.ClientSession, job: Job) -> None:
-        answer = await _send(session, job)
-        self._held -= 1
-        self._results.append(Result(job, answer))
         lane = self._lanes[job.endpoint.pk]
-        lane.running -= 1
+        try:
+            answer = await _send(session, job)
+        finally:
+            self._held -= 1
+            lane.running -= 1
+        self._results.append(Result(job, answer))
         if not answer.is_success:  # the next claim knows that this endpoint fails, or is off
             self._let_go(list(lane.waiting))
             lane.waiting.clear()
@@ -175,9 +188,6 @@ class Round:
             await asyncio.wait(self._flights, timeout=STOP_SECONDS)
         with suppress(DatabaseError, InterfaceError, PoolTimeout):  # then the leases end, and they are sent again
             await self._in_database_thread(self._unsent, self._results, 0)
-        for flight in self._flights:
-            flight.cancel()
-        self._database.shutdown(wait=False)
 
 
 async def _send(session: aiohttp.ClientSession, job: Job) -> Answer:

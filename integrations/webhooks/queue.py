@@ -21,7 +21,7 @@ from integrations.models import DeliveryState, DisabledReason, WebhookEndpoint
 from integrations.webhooks.schedule import GIVE_UP_AFTER, pause_of, retry_delay
 from integrations.webhooks.sending import Answer
 
-PLACES = 32  # deliveries of one endpoint that workers hold; most of them wait in the courier's lane
+PLACES = 16  # deliveries of one endpoint that workers hold; most of them wait in the courier's lane
 PLACES_WHILE_FAILING = 1
 
 _CLAIM = """

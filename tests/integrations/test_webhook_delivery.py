@@ -166,8 +166,7 @@ def test_slow_receiver_is_given_up_and_holds_up_nobody(agent: Agent, settings: A
         for _ in range(20):
             make_event(agent)
         asyncio.run(_deliver_until(lambda: len(healthy.received) == 20))
-        assert len(slow.received) <= AT_ONCE, "the healthy one has everything while the slow one still thinks"
-        deliver()
+        assert len(slow.received) <= 2 * AT_ONCE, "the healthy one has everything, the slow one no more than its places"
     errors = set(Delivery.objects.filter(endpoint__url=slow.url).values_list("error", "response_status"))
     assert ("timeout", None) in errors
 
