@@ -212,7 +212,9 @@ def test_two_widgets_on_one_page_keep_apart(open_host: Open, deployment: Deploym
     expect(inside.get_by_role("heading", name="In the page")).to_be_visible()
     expect(inside.get_by_role("button", name="Close the chat")).to_be_hidden()
     box = page.locator("#place gilo-widget").bounding_box()
-    assert box and box["height"] == 500
+    frame = page.locator("#place iframe").bounding_box()
+    assert box and frame
+    assert box["height"] == frame["height"] == 500
     page.evaluate("gilo.push(['corner.open'])")
     corner = page.frame_locator("body > gilo-widget iframe")
     ask(corner)
@@ -332,6 +334,36 @@ def test_forged_user_stays_anonymous(open_host: Open, deployment: Deployment) ->
     ask(frame)
     expect_answer(frame)
     assert "user:" not in page.evaluate("JSON.stringify(localStorage)")  # a private window's frame keeps nothing itself
+
+
+def test_idle_widget_holds_nothing_open(open_host: Open, deployment: Deployment) -> None:
+    page = open_host("")
+    asked: list[str] = []
+    sockets: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    add_script(page, deployment)
+    expect(page.locator(LAUNCHER)).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert asked == [f"{deployment.gilo}/widget.js"]
+    frame = open_chat(page)
+    ask(frame)
+    expect_answer(frame)
+    page.evaluate("gilo.close()")
+    page.wait_for_load_state("networkidle")  # the frame, too: no stream, no poll
+    assert sockets == []
+
+
+def test_inline_chat_keeps_to_its_place_while_it_loads(open_host: Open, deployment: Deployment) -> None:
+    page = open_host("")
+    page.evaluate("document.body.insertAdjacentElement('beforeend', document.createElement('div')).id = 'place'")
+    page.route("**/widget/**", lambda route: None)  # never answered
+    add_script(page, deployment, mode="inline", target="#place", height="400")
+    wait = page.locator("gilo-widget .wait")
+    expect(wait).to_be_visible()
+    box, place = wait.bounding_box(), page.locator("#place").bounding_box()
+    assert box and place
+    assert (box["y"], box["height"], place["height"]) == (place["y"], 400, 400)
 
 
 def test_widget_that_the_page_takes_out_comes_back_and_scripts_run_twice_make_one(

@@ -1,11 +1,15 @@
 """The widget's script, its frame and its visitors' sessions, over HTTP."""
 
 import gzip
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
 from django.conf import settings
@@ -178,3 +182,50 @@ def test_sessions_of_one_address_are_limited(live, agent, monkeypatch):
     token = make_widget_key(agent)[1]
     statuses = [open_session(live, key=token).status_code for _ in range(3)]
     assert statuses == [201, 201, 429]
+
+
+GUIDE = (Path(settings.BASE_DIR) / "docs" / "widget.md").read_text(encoding="utf-8")
+SECRET = "s" * 40
+
+
+def code_in_guide(language: str, marker: str) -> str:
+    blocks = re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+    return next(block for block in blocks if marker in block)
+
+
+def test_identity_of_the_guides_python_is_believed(monkeypatch):
+    monkeypatch.setenv("GILO_IDENTITY_SECRET", SECRET)
+    names: dict[str, Any] = {}
+    exec(code_in_guide("python", "widget_token"), names)
+    assert jwt.decode(names["widget_token"]("ada"), SECRET, algorithms=["HS256"])["sub"] == "ada"
+
+
+@pytest.mark.parametrize(("program", "language"), [("node", "js"), ("php", "php")])
+def test_identity_of_the_guides_other_code_is_believed(program, language, tmp_path):
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not installed")
+    code = code_in_guide(language, "GILO_IDENTITY_SECRET")
+    end = 'process.stdout.write(widgetToken("ada"));' if program == "node" else 'echo widget_token("ada");'
+    path = tmp_path / ("token.mjs" if program == "node" else "token.php")
+    path.write_text(("<?php\n" if program == "php" else "") + code + end, encoding="utf-8")
+    command = [program, str(path)]
+    env = {**os.environ, "GILO_IDENTITY_SECRET": SECRET}
+    token = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    claims = jwt.decode(token, SECRET, algorithms=["HS256"], options={"require": ["sub", "exp"]})
+    assert claims["sub"] == "ada"
+
+
+def test_guide_names_every_attribute_call_and_event():
+    loader = Path(settings.BASE_DIR) / "assets" / "widget" / "loader"
+    code = "".join(path.read_text(encoding="utf-8") for path in loader.glob("*.js"))
+    calls = re.search(r"const CALLS = \[(.*?)\]", code)
+    events = set(re.findall(r'#tell\("(\w+)"', code))
+    attributes = set(re.findall(r"given\.(\w+)", code)) - {"agent", "lang", "variables", "split", "trim"}
+    assert calls and events and attributes
+    for name in re.findall(r'"(\w+)"', calls[1]):
+        assert f"`{name}(" in GUIDE, name
+    for name in events:
+        assert re.search(rf"^\|.*`{name}`", GUIDE, re.MULTILINE), name
+    for name in attributes:
+        kebab = re.sub(r"[A-Z]", lambda letter: f"-{letter[0].lower()}", name)
+        assert f"`data-{kebab}`" in GUIDE, kebab

@@ -60,7 +60,7 @@ class WidgetPanel {
 
   #showNewKey(isShown) {
     const hasKeys = this.keys.length > 0;
-    this.#find("[data-new-key]").hidden = !isShown;
+    this.#find("[data-key-form]").hidden = !isShown;
     this.#find("[data-cancel-key]").hidden = !hasKeys;
     this.#find("[data-another-key]").hidden = isShown || !hasKeys;
     this.#find("[data-has-keys]").hidden = !hasKeys;
@@ -99,7 +99,7 @@ class WidgetPanel {
     for (const part of this.root.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.includes(options.mode);
     const key = this.keys.find((one) => one.id === options.key);
     const origins = key?.allowed_origins ?? [];
-    this.#find("[data-origins]").textContent = origins.length ? this.t("origins", { origins: origins.join(", ") }) : this.t("noOrigins");
+    this.#find("[data-key-origins]").textContent = origins.length ? this.t("origins", { origins: origins.join(", ") }) : this.t("noOrigins");
     this.#find("#widget-snippet").textContent = writeSnippet(this.root.dataset.site, options, this.t("openButton"));
     this.options = options;
     this.#tellPreview();

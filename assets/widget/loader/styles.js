@@ -10,6 +10,7 @@ const CSS = `
 :host([data-theme="light"]) { color-scheme: light !important; }
 :host([data-theme="dark"]) { color-scheme: dark !important; }
 * { box-sizing: border-box; }
+.root { height: 100%; }
 [hidden] { display: none !important; }
 .launcher, .panel, .wait { font: 400 14px/1.45 system-ui, sans-serif; letter-spacing: normal; color: light-dark(#14161d, #eff0f5); }
 button { font: inherit; color: inherit; cursor: pointer; border: 0; margin: 0; touch-action: manipulation; }

@@ -115,13 +115,13 @@ export class Widget {
     this.host.style.setProperty("--gilo-height", this.options.height, "important");
     this.shadow = this.host.attachShadow({ mode: "open" });
     dress(this.shadow);
-    this.root = h("div", {}, this.#buildPanel());
+    this.root = h("div", { class: "root" }, this.#buildPanel());
     if (mode === "bubble" && launcher) this.root.prepend(this.#buildLauncher());
     this.#paint();
     this.#label();
     this.shadow.append(this.root);
     this.shadow.addEventListener("keydown", (event) => this.#onKey(event));
-    this.host.onPlaced = () => clearTimeout(this.timer);
+    this.host.onPlaced = () => this.#onPlaced();
     this.host.onRemoved = () => this.#onRemoved();
   }
 
@@ -196,14 +196,18 @@ export class Widget {
   /** The page took the widget out: a router that changed its content gets it back, who does it again and again not. */
   #onRemoved() {
     if (this.isDestroyed) return;
+    this.bridge.isReady = false; // an element that moves loads its frame anew
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       if (this.host.isConnected || this.isDestroyed) return;
       if (this.isInline || ++this.rebuilds > REBUILDS) return this.destroy();
       document.body.append(this.host);
-      this.bridge.isReady = false; // an element that moves loads its frame anew
-      if (this.isOpen) this.#show();
     });
+  }
+
+  #onPlaced() {
+    clearTimeout(this.timer);
+    if (this.isOpen) this.#show();
   }
 
   // --- Open and closed ----------------------------------------------------------------------------------------------
