@@ -12,11 +12,7 @@ from tests.e2e.conftest import Visit, Visitor, answer, ask, create_agent, sign_u
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PUBLIC = ("/", "/login", "/signup", "/password/reset", "/docs", "/nowhere")
 PRIVATE = ("/dashboard", "/settings", "/settings/security", "/settings/models", "/settings/workspace")
-DEPLOY_PARTS = ("overview", "api-keys", "code", "widget", "webhooks", "limits", "calls")
-TABS = (
-    *("instructions", "model", "knowledge", "appearance", "versions"),
-    *(f"deploy#{part}" for part in DEPLOY_PARTS),
-)
+TABS = ("instructions", "model", "knowledge", "appearance", "deploy", "versions")
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
@@ -45,7 +41,7 @@ def agent_path(browser: Any, site: Any, member: Any) -> str:
 
 
 def visit_all(visit: Visit, agent_path: str) -> list[str]:
-    return [*PUBLIC, *PRIVATE, *(f"{agent_path}?tab={tab}" for tab in TABS), f"{agent_path}/reference"]
+    return [*PUBLIC, *PRIVATE, *(f"{agent_path}?tab={tab}" for tab in TABS)]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -109,13 +109,22 @@ function fillRow(row, run, t) {
   row.replaceChildren(
     cell("time", t("columnTime"), timeElement(run.started_at)),
     cell("channel", t("columnChannel"), t(`channel${camel(run.channel)}`)),
-    cell("key", t("columnKey"), run.api_key ? h("bdi", { title: run.api_key.name }, run.api_key.name) : h("span", { class: "faint" }, "–")),
+    cell("key", t("columnKey"), ...describeCaller(run)),
     cell("status", t("columnStatus"), ...describeStatus(run, t)),
     cell("latency", t("columnLatency"), seconds(run.latency_ms)),
     cell("first", t("columnFirst"), seconds(run.ttft_ms)),
     cell("tokens", t("columnTokens"), tokens ? h("span", { title: t("tokenDetail", { input: formatNumber(run.input_tokens), output: formatNumber(run.output_tokens) }) }, formatNumber(tokens)) : "–"),
     cell("cost", t("columnCost"), run.status === "streaming" ? "–" : formatCost(run.cost_usd)),
   );
+}
+
+/** The key, and whom the program or the page asked for. */
+function describeCaller({ api_key: key, end_user: endUser }) {
+  if (!key && !endUser) return [h("span", { class: "faint" }, "–")];
+  return [
+    key ? h("bdi", { title: key.name }, key.name) : null,
+    endUser ? h("bdi", { class: "calls__user", title: endUser }, endUser) : null,
+  ];
 }
 
 /** The status as a badge, and for what failed the reason in words with its code. */

@@ -75,6 +75,7 @@ export function setUp({ store, t, secret }) {
       opener.focus();
     },
   };
+  opener.disabled = false;
   opener.addEventListener("click", create);
   return { show: load };
 }
