@@ -38,14 +38,19 @@ FROM chat_conversation conversation LEFT JOIN LATERAL (
 WHERE conversation.id = %s AND {_OWNED}
 ORDER BY message.id
 """  # noqa: S608 - constants of ours
-_RUN_QUERY = f"""
+_RUN_ROWS = """
 SELECT run.id, run.conversation_id, run.answer_id, run.status, run.process, run.trace, run.error, run.finish_reason,
     run.input_tokens, run.output_tokens, run.cost_usd, run.ttft_ms, run.latency_ms, answer.content, answer.citations
 FROM chat_run run
 JOIN chat_conversation conversation ON conversation.id = run.conversation_id
 JOIN chat_message answer ON answer.id = run.answer_id
-WHERE run.id = %s AND {_OWNED}
-"""  # noqa: S608 - constants of ours
+"""
+_RUN_QUERY = f"{_RUN_ROWS} WHERE run.id = %s AND {_OWNED}"
+_RUNS_WHERE = f"""WHERE run.agent_id = %s AND {_OWNED}
+    AND (%s::uuid IS NULL OR run.conversation_id = %s) AND (%s::text[] IS NULL OR run.status = ANY(%s))"""
+_RUNS_QUERY = f"{_RUN_ROWS} {_RUNS_WHERE} AND (%s::uuid IS NULL OR run.id < %s) ORDER BY run.id DESC LIMIT %s"
+_RUNS_COUNT = f"""SELECT count(*) FROM chat_run run
+JOIN chat_conversation conversation ON conversation.id = run.conversation_id {_RUNS_WHERE}"""  # noqa: S608 - constants
 
 _DOCUMENTS_QUERY = "SELECT EXISTS (SELECT FROM knowledge_document WHERE agent_id = %s AND status = 'ready')"
 
@@ -106,6 +111,22 @@ async def load_run(principal: Principal, run_id: UUID) -> StoredRun:
     if not rows:
         raise NotFound()
     return StoredRun(*rows[0])
+
+
+async def load_runs(
+    principal: Principal,
+    agent_id: UUID,
+    *,
+    conversation_id: UUID | None = None,
+    statuses: list[str] | None = None,
+    after: UUID | None = None,
+    limit: int,
+) -> tuple[list[StoredRun], int]:
+    """The principal's own runs of this agent, newest first, those after the run `after`; and how many there are."""
+    chosen = [agent_id, *_whose(principal, agent_id), conversation_id, conversation_id, statuses, statuses]
+    rows = await fetch_all(_RUNS_QUERY, [*chosen, after, after, limit])
+    count = await fetch_all(_RUNS_COUNT, chosen)
+    return [StoredRun(*row) for row in rows], int(count[0][0])
 
 
 async def has_documents(agent_id: UUID) -> bool:

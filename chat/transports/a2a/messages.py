@@ -8,6 +8,7 @@ from chat.transports.a2a.card import JSON, TEXT
 from chat.transports.a2a.errors import ContentUnsupported, PushUnsupported
 from core.errors import ValidationFailed
 
+DEFAULT_PAGE, LARGEST_PAGE = 50, 100
 _WRITTEN = frozenset({TEXT, JSON, "text", "text/markdown", "text/*", "*/*", "application/*"})
 _USER = frozenset({"ROLE_USER", 1})
 _OTHER_CONTENT = frozenset({"raw", "url", "data"})
@@ -41,6 +42,33 @@ def read_sent(params: dict[str, Any]) -> Sent:
         context_id=read_text(message, "contextId"),
         returns_immediately=configuration.get("returnImmediately") is True,
         history_length=read_history_length(configuration),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tasks a client wants to see."""
+
+    context_id: str
+    state: str
+    after: str
+    page_size: int
+    with_artifacts: bool
+
+
+def read_wanted(params: dict[str, Any]) -> Wanted:
+    """The filters and the page of ListTasks."""
+    if params.get("statusTimestampAfter"):
+        raise ValidationFailed("`statusTimestampAfter` is not supported.", param="statusTimestampAfter")
+    size = params.get("pageSize") or DEFAULT_PAGE
+    if type(size) is not int or not 1 <= size <= LARGEST_PAGE:
+        raise ValidationFailed(f"`pageSize` must be a whole number from 1 to {LARGEST_PAGE}.", param="pageSize")
+    return Wanted(
+        context_id=read_text(params, "contextId"),
+        state=read_text(params, "status"),
+        after=read_text(params, "pageToken"),
+        page_size=size,
+        with_artifacts=params.get("includeArtifacts") is True,
     )
 
 

@@ -15,7 +15,7 @@ from chat.execution import Turn
 from chat.models import Channel
 from chat.repeats import Answering, start_once
 from chat.runtime.events import Event
-from chat.selectors import STREAMING, StoredRun, follow_stored, load_history, load_run
+from chat.selectors import STREAMING, StoredRun, follow_stored, load_history, load_run, load_runs
 from chat.services import cancel_run
 from chat.streams import follow_live, live_runs
 from chat.transports.a2a.errors import (
@@ -28,8 +28,8 @@ from chat.transports.a2a.errors import (
     VersionUnsupported,
     describe_fault,
 )
-from chat.transports.a2a.messages import Sent, read_history_length, read_sent, read_text
-from chat.transports.a2a.tasks import TaskStream, describe_stored, describe_working
+from chat.transports.a2a.messages import Sent, read_history_length, read_sent, read_text, read_wanted
+from chat.transports.a2a.tasks import TaskStream, describe_stored, describe_working, statuses_of
 from chat.transports.http import Endpoint, Request
 from chat.transports.jsonrpc import VIEW, admit, describe_error, read_envelope
 from chat.transports.sse import CHAT, READ
@@ -98,6 +98,26 @@ async def show_task(call: Call) -> None:
     """GetTask"""
     run = await _load(call)
     await call.respond(await _describe(call, run, read_history_length(call.params)))
+
+
+async def list_tasks(call: Call) -> None:
+    """ListTasks: the key's own, newest first, a page at a time."""
+    authorize(call.principal, READ)
+    wanted = read_wanted(call.params)
+    runs, total = await load_runs(
+        call.principal,
+        call.agent.agent_id,
+        conversation_id=_parse_context(wanted.context_id),
+        statuses=statuses_of(wanted.state),
+        after=_parse_page(wanted.after),
+        limit=wanted.page_size + 1,
+    )
+    page = runs[: wanted.page_size]
+    tasks = [describe_stored(run) for run in page]
+    if not wanted.with_artifacts:
+        tasks = [{name: value for name, value in task.items() if name != "artifacts"} for task in tasks]
+    token = str(page[-1].id) if len(runs) > len(page) else ""
+    await call.respond({"tasks": tasks, "nextPageToken": token, "pageSize": len(page), "totalSize": total})
 
 
 async def cancel_task(call: Call) -> None:
@@ -173,6 +193,13 @@ def _parse_context(context_id: str) -> UUID | None:
         raise _context_unknown() from None
 
 
+def _parse_page(token: str) -> UUID | None:
+    try:
+        return UUID(token) if token else None
+    except ValueError:
+        raise ValidationFailed("This page token is not valid. Start again without one.", param="pageToken") from None
+
+
 def _context_unknown() -> ValidationFailed:
     words = "There is no such context. Leave `contextId` out to begin one; the task names it."
     return ValidationFailed(words, code="context_not_found", param="message.contextId")
@@ -219,6 +246,7 @@ _METHODS: dict[str, Callable[[Call], Awaitable[None]]] = {
     "SendMessage": send_message,
     "SendStreamingMessage": stream_message,
     "GetTask": show_task,
+    "ListTasks": list_tasks,
     "CancelTask": cancel_task,
     "SubscribeToTask": join_task,
     "CreateTaskPushNotificationConfig": refuse_push,

@@ -24,6 +24,11 @@ _STATES = {
 _ROLES = {"user": "ROLE_USER", "assistant": "ROLE_AGENT"}
 
 
+def statuses_of(state: str) -> list[str] | None:
+    """The run statuses behind a task's state; None for no state in particular."""
+    return [status for status, one in _STATES.items() if one == state] if state else None
+
+
 def describe_stored(run: StoredRun, history: Iterable[StoredMessage] = ()) -> dict[str, Any]:
     """The task as the run's rows tell it."""
     words = "" if run.error is None else str(run.error.get("message", ""))

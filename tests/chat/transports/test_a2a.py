@@ -15,6 +15,7 @@ from a2a.client.errors import A2AClientError
 from a2a.types import (
     CancelTaskRequest,
     GetTaskRequest,
+    ListTasksRequest,
     Message,
     Part,
     Role,
@@ -175,6 +176,26 @@ async def test_task_can_be_asked_for_with_its_conversation(client_with_key):
         (Role.ROLE_USER, "SAY: One"), (Role.ROLE_AGENT, "One"),
     ]  # fmt: skip
     assert [one.parts[0].text for one in newest.history] == ["One"]
+
+
+async def test_tasks_are_listed_newest_first_and_in_pages(client_with_key, server, agent):
+    async with connected(client_with_key) as session:
+        first = await send(session, "SAY: One")
+        second = await send(session, "SAY: Two", context_id=first.context_id)
+        third = await send(session, "FAULT:400")
+        page = await session.list_tasks(ListTasksRequest(page_size=2))
+        rest = await session.list_tasks(ListTasksRequest(page_size=2, page_token=page.next_page_token))
+        of_one = await session.list_tasks(ListTasksRequest(context_id=first.context_id, include_artifacts=True))
+        failed = await session.list_tasks(ListTasksRequest(status=TaskState.TASK_STATE_FAILED))
+        with pytest.raises(InvalidParamsError, match="page token"):
+            await session.list_tasks(ListTasksRequest(page_token="x"))
+    assert [task.id for task in (*page.tasks, *rest.tasks)] == [third.id, second.id, first.id]
+    assert (page.total_size, rest.total_size, rest.next_page_token) == (3, 3, "")
+    assert not any(task.artifacts for task in page.tasks)
+    assert [task.artifacts[0].parts[0].text for task in of_one.tasks] == ["Two", "One"]
+    assert [task.id for task in failed.tasks] == [third.id]
+    async with connected(await in_thread(make_client, server, agent)) as session:
+        assert (await session.list_tasks(ListTasksRequest())).total_size == 0
 
 
 async def test_task_that_is_not_waited_for_is_joined_and_followed_to_its_end(client_with_key):

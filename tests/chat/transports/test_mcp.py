@@ -5,12 +5,12 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest
 import requests
 from django.core.files.uploadedfile import SimpleUploadedFile
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 
 from agents import services
@@ -40,7 +40,7 @@ def address(client) -> str:
 async def connected(client, mode: str = "legacy") -> AsyncIterator[McpClient]:
     """The official client: `legacy` shakes hands, `auto` speaks the newest version."""
     async with (
-        create_mcp_http_client(headers=client.headers) as http,
+        httpx2.AsyncClient(headers=client.headers, timeout=20) as http,
         McpClient(streamable_http_client(address(client), http_client=http), mode=mode) as session,
     ):
         yield session
