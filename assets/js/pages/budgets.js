@@ -60,7 +60,7 @@ class BudgetsPanel {
   }
 
   #showLimits({ plan, windows }) {
-    const badge = this.root.querySelector("[data-plan]");
+    const badge = this.root.querySelector("span[data-plan]");
     badge.textContent = this.t("plan", { name: plan.name });
     badge.hidden = false;
     const shown = windows.map((window) => {
