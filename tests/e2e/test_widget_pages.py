@@ -83,7 +83,7 @@ def test_widget_is_chosen_seen_and_copied_on_the_deploy_tab(panel: Visit) -> Non
     panel.allowed.append("422 (Unprocessable")
     page.get_by_label("Addresses of your sites").fill("www.example.com")
     page.get_by_role("button", name="Make a widget key").click()
-    expect(page.locator("[data-key-origins]")).to_contain_text("https://www.example.com")
+    expect(page.locator("p[data-key-origins]")).to_contain_text("https://www.example.com")
     snippet = page.locator("#widget-snippet")
     expect(snippet).to_contain_text("/widget.js")
     page.locator("#widget-title-text").fill('Help "& more"')
