@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import gc
 import logging
-import signal
-import threading
-from types import FrameType
+
+from django.conf import settings
 
 from chat import upkeep
 from chat.execution import accept_runs, refuse_runs, writer
@@ -17,8 +16,9 @@ from core.async_db import close_pool
 from llm.providers import http1
 
 logger = logging.getLogger(__name__)
-SHUTDOWN_SECONDS = 6.0  # for live runs to end by themselves; the server cuts its connections after ten
-STOP_SECONDS = 2.0  # for the rest to be stored as partial and told
+STOP_SECONDS = 2.0  # for runs that are cut to be stored as partial and told
+# for live runs to end by themselves, before the server cuts their connections
+SHUTDOWN_SECONDS = max(1.0, settings.DRAIN_SECONDS - 2 * STOP_SECONDS)
 
 _tasks: list[asyncio.Task[None]] = []
 _ending: list[asyncio.Task[None]] = []
@@ -30,7 +30,6 @@ async def start() -> None:
     _ending.clear()
     writer.start()
     _tasks[:] = [asyncio.create_task(loop(), name=loop.__name__) for loop in upkeep.LOOPS]
-    _listen_for_the_end(asyncio.get_running_loop())
     tune_garbage_collector()
 
 
@@ -63,22 +62,8 @@ def tune_garbage_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def _listen_for_the_end(loop: asyncio.AbstractEventLoop) -> None:
-    """End the runs at the signal itself: the server calls `stop` only when its connections are gone or cut."""
-    if threading.current_thread() is not threading.main_thread():
-        return  # only the main thread hears signals; `stop` does it all
-    for number in (signal.SIGTERM, signal.SIGINT):
-        previous = signal.getsignal(number)
-
-        def hear(number: int, frame: FrameType | None, previous: object = previous) -> None:
-            loop.call_soon_threadsafe(_begin_ending)
-            if callable(previous):
-                previous(number, frame)
-
-        signal.signal(number, hear)
-
-
-def _begin_ending() -> None:
+def begin_ending() -> None:
+    """The process stops: end the runs from now on. `stop` comes later, when all connections are gone or cut."""
     if not _ending:
         _ending.append(asyncio.get_running_loop().create_task(end_runs()))
 

@@ -16,9 +16,10 @@ django_application = get_asgi_application()
 from chat import lifecycle  # noqa: E402 - needs the loaded apps
 from chat.routing import http_routes, websocket_routes  # noqa: E402
 from core.body_limit import BodyLimit  # noqa: E402
-from gilo.lifespan import Lifespan, shutdown_hooks, startup_hooks  # noqa: E402
+from gilo.lifespan import Lifespan, ending_hooks, shutdown_hooks, startup_hooks  # noqa: E402
 
 startup_hooks.append(lifecycle.start)
+ending_hooks.append(lifecycle.begin_ending)
 shutdown_hooks.append(lifecycle.stop)
 
 _FORM_BYTES = 256 * 1024  # what multipart adds around the file

@@ -9,6 +9,8 @@ logger = logging.getLogger(__name__)
 Hook = Callable[[], Awaitable[None]]
 startup_hooks: list[Hook] = []
 shutdown_hooks: list[Hook] = []
+# called when the process takes no more connections, while those in flight still have theirs
+ending_hooks: list[Callable[[], None]] = []
 
 
 class Lifespan:

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from core.errors import BadRequest, GiloError
 from core.ids import uuid7
 from core.middleware import REQUEST_ID_HEADER
+from gilo.shutdown import is_leaving
 
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; uvicorn itself would collect them without end
 MAX_UNWANTED_BYTES = 512 * 1024  # of a body that comes after its answer: enough for the client to see the answer
@@ -39,6 +40,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._is_in_head = False
         super().on_headers_complete()
+        if is_leaving() and self.cycle is not None:
+            self.cycle.keep_alive = False  # the client's next request opens a connection, to another process
 
     def on_body(self, body: bytes) -> None:
         if self.cycle is not None and self.cycle.response_complete:  # there is none while upgrading to a WebSocket

@@ -1,17 +1,19 @@
 """The web server: its socket, and uvicorn made to obey `gilo.shutdown`."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from django.conf import settings
 from django.core.management.base import CommandError
 
+from gilo.lifespan import ending_hooks
 from gilo.protocol import HttpProtocol
-from gilo.shutdown import Shutdown
+from gilo.shutdown import Shutdown, announce_leaving
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024  # of a WebSocket; a chat message is far below, and larger frames are never held
-DRAIN_SECONDS = 10  # what streams in flight get to end
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -38,6 +40,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, shutdown: Shutdown, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._leave_at: float | None = None
         shutdown.ask = self._drain
         shutdown.insist = self._give_up
 
@@ -50,15 +53,26 @@ class Server(uvicorn.Server):
         if self.started:
             self._on_ready()
 
+    async def on_tick(self, counter: int) -> bool:
+        if self._leave_at is not None and time.monotonic() >= self._leave_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for hook in ending_hooks:
+            hook()
+        await super().shutdown(sockets)
+
     def _drain(self) -> None:
-        self.should_exit = True
+        announce_leaving()
+        self._leave_at = time.monotonic() + settings.DRAIN_GRACE_SECONDS
 
     def _give_up(self) -> None:
         self.should_exit = self.force_exit = True
 
 
 def serve(listener: socket.socket, shutdown: Shutdown, on_ready: Callable[[], None]) -> None:
-    """Serve until asked to stop; then requests in flight end, streams within DRAIN_SECONDS."""
+    """Serve until asked to stop; then requests in flight end, streams within `settings.DRAIN_SECONDS`."""
     config = uvicorn.Config(
         "gilo.asgi:application",
         loop="uvloop",
@@ -69,7 +83,7 @@ def serve(listener: socket.socket, shutdown: Shutdown, on_ready: Callable[[], No
         access_log=False,
         log_config=None,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_graceful_shutdown=settings.DRAIN_SECONDS,
         server_header=False,
         proxy_headers=False,
     )

@@ -58,6 +58,8 @@ HOST = env("HOST", "127.0.0.1" if not PRODUCTION else "0.0.0.0")  # noqa: S104 -
 SITE_URL = env("GILO_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
 DATA_DIR = Path(env("GILO_DATA_DIR", str(BASE_DIR / ".data"))).expanduser().resolve()
 BUILD_DIR = BASE_DIR / ".build"
+DRAIN_GRACE_SECONDS = env_int("GILO_DRAIN_GRACE", 5 if PRODUCTION else 0)  # asked to stop: health says 503, all works
+DRAIN_SECONDS = env_int("GILO_DRAIN_SECONDS", 60 if PRODUCTION else 10)  # after that: what is in flight gets to end
 SEED_DEMO = env_flag("GILO_SEED_DEMO", not PRODUCTION)
 
 # --- Secrets: named by the operator in production, made once and kept under DATA_DIR elsewhere ------------------------

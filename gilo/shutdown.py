@@ -3,11 +3,23 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_leaving = threading.Event()
+
+
+def is_leaving() -> bool:
+    """Whether this process was asked to stop and still serves, so that a load balancer can turn to others."""
+    return _leaving.is_set()
+
+
+def announce_leaving() -> None:
+    """From now on `is_leaving`: health answers 503, answers close their connections."""
+    _leaving.set()
 
 
 class Shutdown:

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.sync.client import ClientConnection, connect
 
 from core.body_limit import DEFAULT_LIMIT
 from gilo.protocol import MAX_HEAD_BYTES
+from gilo.server import MAX_FRAME_BYTES
 from tests.gilo.visitor import Visitor
 from tests.processes import Process, running, wait_until
 
@@ -205,6 +209,38 @@ def test_one_byte_a_second_ends_in_408_and_others_are_served_meanwhile(web, visi
         time.sleep(0.5)
     assert {door: result[:2] for door, result in results.items()} == dict.fromkeys(DOORS, (408, "request_timeout"))
     assert all(seconds < 30 for _, _, seconds in results.values()), results
+
+
+@contextlib.contextmanager
+def socket_to(web: Process, visitor: Visitor) -> Iterator[ClientConnection]:
+    """A WebSocket to the visitor's agent; what it receives may be of any size, and nothing is packed."""
+    url = f"ws://127.0.0.1:{web.port}/ws/agents/{visitor.agent}/chat"
+    headers = {"Authorization": f"Bearer {visitor.key}"}
+    with connect(url, additional_headers=headers, compression=None, max_size=None) as chat:
+        yield chat
+
+
+def test_largest_frame_is_read_and_its_message_refused(web, visitor):
+    with socket_to(web, visitor) as chat:
+        chat.send("a" * MAX_FRAME_BYTES)
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                chat.recv(timeout=20)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4413
+
+
+@pytest.mark.parametrize("parts", [1, 64], ids=["one frame", "a message of many frames"])
+def test_larger_frames_close_the_socket_unread(web, visitor, parts):
+    size = 8 * MAX_FRAME_BYTES
+    with grows_by_less_than(web, 20 * MEGABYTE), socket_to(web, visitor) as chat:
+        with contextlib.suppress(ConnectionClosed):
+            chat.send("a" * size if parts == 1 else iter(["a" * (size // parts)] * parts))
+        with pytest.raises(ConnectionClosed) as closed:
+            chat.recv(timeout=20)
+    # Who is still sending when the server closes may find the connection reset before the code is read.
+    assert closed.value.rcvd is None or closed.value.rcvd.code == CloseCode.MESSAGE_TOO_BIG
+    assert visitor.chat().status_code == 200
 
 
 def drop_by_drop(client: socket.socket, stopped: threading.Event) -> None:
