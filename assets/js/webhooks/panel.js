@@ -174,8 +174,9 @@ function describeState(hook, t) {
 
 function describeFacts(hook, t) {
   const last = hook.last_delivery;
+  const status = last?.response_status ? ` (${last.response_status})` : "";
   const facts = last
-    ? [h("span", {}, `${t("last")}: ${t(STATES[last.state].label)}${last.response_status ? ` (${last.response_status})` : ""} `, timeElement(last.created_at))]
+    ? [h("span", {}, `${t("last", { state: t(STATES[last.state].label) + status })} `, timeElement(last.created_at))]
     : [h("span", {}, t("never"))];
   if (hook.disabled_reason === "gone") facts.push(h("span", {}, t("offGone")));
   if (hook.disabled_reason === "failing") facts.push(h("span", {}, t("offFailing")));
