@@ -23,6 +23,18 @@ V1 = [route for route in all_routes() if route.kind == "asgi" and route.opens_wi
 ALLOW = "Access-Control-Allow-Origin"
 
 
+# All that a visitor's token opens. A route that opens to visitors by mistake is not in this list.
+VISITOR_ROUTES = {
+    "/api/v1/agents/{agent_id}/chat",
+    "/api/v1/runs/{run_id}/events",
+    "/api/v1/runs/{run_id}/cancel",
+    "/api/v1/agent",
+    "/api/v1/conversations",
+    "/api/v1/conversations/{conversation_id}/messages",
+    "/api/v1/messages/{message_id}/feedback",
+}
+
+
 @pytest.fixture
 def listed(server, agent):
     client, _ = make_key_client(server, agent, allowed_origins=[SITE, "https://*.shops.example"])
@@ -35,6 +47,18 @@ def visitor(server, agent):
     client = make_visitor(server, make_widget_key(agent, allowed_origins=[SITE]))
     yield client
     client.session.close()
+
+
+def test_visitor_is_refused_on_every_route_but_those_of_the_list(visitor):
+    refused = set()
+    for route in V1:
+        path = route.template.format(**dict.fromkeys(route.parameters, visitor.agent_id))
+        for method in route.methods:
+            response = visitor.call(method, path, json={})
+            if response.status_code == 403:
+                assert response.json()["error"]["code"] == "key_not_for_programs", path
+                refused.add(route.template)
+    assert {route.template for route in V1} - refused == VISITOR_ROUTES
 
 
 def ask(client: Client, origin: str):
