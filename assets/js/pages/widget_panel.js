@@ -32,6 +32,7 @@ class WidgetPanel {
     for (const button of this.root.querySelectorAll("[data-width]"))
       button.addEventListener("click", () => this.#setWidth(button));
     addEventListener("message", (event) => this.#hear(event));
+    if (matchMedia("(max-width: 640px)").matches) this.#setWidth(this.#find('[data-width="375"]'));
     new ResizeObserver(() => this.#scale()).observe(this.stage);
     // The part may be hidden for long: nothing is loaded before it is looked at.
     new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#load()).observe(this.root);
