@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from core.http import EgressBlocked
 from llm.providers import http1
+from llm.providers.http1 import pool
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
@@ -65,8 +66,8 @@ def target_of(server: Server, *, guarded: bool = False, scheme: str = "http", ho
 
 
 async def post(server: Server, **options: object) -> tuple[int, bytes]:
-    pool = await http1.get_pool()
-    connection = await pool.post(target_of(server, **options), b"{}", 5.0)  # type: ignore[arg-type]
+    own = await http1.get_pool()
+    connection = await own.post(target_of(server, **options), b"{}", 5.0)  # type: ignore[arg-type]
     body = b""
     while data := await connection.read():
         body += data
@@ -141,8 +142,8 @@ async def test_post_does_not_keep_what_the_server_wants_closed() -> None:
 async def test_read_of_a_fast_server_holds_only_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
     size = 20 * 1024 * 1024
     async with serving(Server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)) as server:
-        pool = await http1.get_pool()
-        connection = await pool.post(target_of(server), b"{}", 5.0)
+        own = await http1.get_pool()
+        connection = await own.post(target_of(server), b"{}", 5.0)
         await asyncio.sleep(0.2)
         first = await connection.read()
         assert len(first) < 2 * 1024 * 1024
@@ -154,7 +155,7 @@ async def test_read_of_a_fast_server_holds_only_a_little(monkeypatch: pytest.Mon
 
 
 async def test_post_that_gets_no_answer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1, "_LONGEST_TICK", 0.02)
+    monkeypatch.setattr(pool, "_LONGEST_TICK", 0.02)
     async with serving(Server(b"HTTP/1.1 ")) as server:
         server.answers[0] += b"|PAUSE|" * 60
         with pytest.raises(TimeoutError):
@@ -179,7 +180,7 @@ async def test_post_to_a_server_with_a_wrong_certificate_is_not_trusted(tmp_path
 async def test_post_over_tls_to_a_trusted_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = self_signed(tmp_path)
     trusting = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
-    monkeypatch.setattr(http1, "_tls_context", lambda: trusting)
+    monkeypatch.setattr(pool, "_tls_context", lambda: trusting)
     async with serving(Server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), context) as server:
         assert await post(server, scheme="https", host="localhost") == (200, b"ok")
 

@@ -11,6 +11,7 @@ import pytest
 
 from llm import errors
 from llm.providers import http1, openai
+from llm.providers.http1 import pool
 from llm.types import ChatMessage, ChatRequest, Endpoint, Finished, ModelEvent, TextDelta, ToolCallDelta, Usage
 from tests.fake_model import FakeModel
 
@@ -200,7 +201,7 @@ async def test_stream_chat_broken_in_the_middle_keeps_the_partial_and_does_not_r
 async def test_stream_chat_when_the_model_hangs_times_out(
     fake_model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http1, "IDLE_TIMEOUT", 0.2)
+    monkeypatch.setattr(pool, "IDLE_TIMEOUT", 0.2)
     with pytest.raises(errors.ModelTimeout):
         await collect(fake_model, "FAULT:hang hello")
     assert len(fake_model.requests) == 1
@@ -217,7 +218,7 @@ async def test_stream_chat_when_only_comments_come_times_out(
 async def test_stream_chat_that_falls_silent_keeps_the_partial(
     fake_model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http1, "IDLE_TIMEOUT", 0.2)
+    monkeypatch.setattr(pool, "IDLE_TIMEOUT", 0.2)
     events: list[ModelEvent] = []
     with pytest.raises(errors.ModelStreamBroken, match="silent"):
         async for batch in openai.stream_chat(endpoint_for(fake_model), ask("FAULT:stall WORDS:10")):
