@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection as django_connection
+from django.utils.translation import override
 from hypothesis import HealthCheck, given
 from hypothesis import settings as property_settings
 from hypothesis import strategies as st
@@ -261,12 +262,14 @@ async def test_error_says_which_cap_how_much_and_when(link, budget):
     await write(link, ask([budget, spacious], "0.95"))
     rows = ask([spacious, budget], "0.1")
     assert not await try_write(link, rows)
-    error = await exceeded_from(rows, NOW)
+    with override("en"):
+        error = await exceeded_from(rows, NOW)
     assert (int(error.status), error.code, error.scope, error.period) == (402, "budget_exceeded", "agent", "day")
     assert "$1.00 a day" in error.message and "2026-03-05 00:00 UTC" in error.message
     assert error.headers == {"Retry-After": str(12 * 3600 + 1)}
     both = ask([spacious, budget, tokens], "0.1")
-    error = await exceeded_from(both, NOW)
+    with override("en"):
+        error = await exceeded_from(both, NOW)
     assert (error.scope, error.period, error.resets_at, error.headers) == ("conversation", "total", None, {})
     assert "50 tokens in total" in error.message
 

@@ -1,4 +1,5 @@
 import pytest
+from django.utils.translation import override
 
 from billing.plans import PLANS, plan_of, windows_of
 from gilo import views
@@ -28,6 +29,7 @@ def test_plan_that_is_no_longer_sold_means_the_default():
     assert windows_of("gold") == windows_of("free")
 
 
+@override("en")
 def test_landing_page_promises_what_the_plans_hold():
     for shown in views.PLANS:
         plan = PLANS[str(shown["name"]).lower()]

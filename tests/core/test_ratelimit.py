@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 import redis
+from django.utils import translation
 
 from core import redis_counts
 from core.errors import Unavailable
@@ -65,6 +66,13 @@ def redis_server(tmp_path):
     server = RedisServer(str(tmp_path))
     yield server
     server.close()
+
+
+@pytest.fixture
+def english():
+    """Errors speak the language that is active; a request of an earlier test may have left its own."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture
@@ -190,6 +198,15 @@ async def test_limiter_recount_is_asked_once_and_leaves_exactly_the_rest(limiter
     assert asked == [("a", datetime(2026, 3, 4, tzinfo=UTC))]
 
 
+async def test_limiter_50_parallel_hits_at_one_less_than_the_days_limit_admit_one(limiter):
+    async def recount(subject, since):
+        return 999
+
+    decisions = await asyncio.gather(*(limiter.hit("a", (MINUTE, DAY), recount) for _ in range(50)))
+    assert sum(decision.allowed for decision in decisions) == 1
+    assert {decision.window for decision in decisions} == {DAY}
+
+
 async def test_limiter_recount_that_fails_is_asked_again(limiter):
     answers = iter([Unavailable(), 1_000])
 
@@ -291,7 +308,7 @@ async def test_limiter_keys_in_redis_expire(redis_server, clock):
     await limiter.close()
 
 
-async def test_refusal_says_which_window_how_much_and_when(clock):
+async def test_refusal_says_which_window_how_much_and_when(clock, english):
     limiter = RateLimiter(clock=clock)
     minute = RateLimited((await hit_times(limiter, 61))[-1])
     assert (int(minute.status), minute.code, minute.retryable) == (429, "rate_limited", True)
@@ -299,3 +316,5 @@ async def test_refusal_says_which_window_how_much_and_when(clock):
     assert minute.headers["Retry-After"] == "30" and minute.headers["X-RateLimit-Remaining"] == "0"
     day = RateLimited((await hit_times(limiter, 2, (Window("day", DAY_SECONDS, 1),), "b"))[-1])
     assert "1 requests a day" in day.message and "midnight UTC" in day.message
+    with translation.override("fr"):
+        assert "1 requêtes par jour" in RateLimited(day.decision).message
