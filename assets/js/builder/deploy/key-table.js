@@ -43,7 +43,7 @@ function describeScopes({ kind, scopes }, t) {
 
 function describeOrigins(origins, t) {
   if (origins.length === 0) return [h("span", { class: "faint" }, t("originsAny"))];
-  const first = h("span", { class: "keys__origin" }, origins[0].replace(/^https:\/\//, ""));
+  const first = h("span", { class: "keys__origin", title: origins[0] }, origins[0].replace(/^https:\/\//, ""));
   if (origins.length === 1) return [first];
   const more = h("span", { class: "badge", title: origins.slice(1).join("\n") }, `+${origins.length - 1}`);
   return [first, more];
