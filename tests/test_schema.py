@@ -81,7 +81,9 @@ EXAMPLES = settings(
 @pytest.fixture(scope="module")
 def operations(world: World) -> list[Any]:
     schema = schemathesis.openapi.from_url(f"{world.url}/api/schema")
-    return [result.ok() for result in schema.get_all_operations()]
+    found = [result.ok() for result in schema.get_all_operations()]
+    # Programs' routes first: the members' ones change, switch off and revoke what opens them.
+    return sorted(found, key=lambda operation: not operation.path.startswith("/api/v1/"))
 
 
 def test_generated_requests_never_give_a_5xx(world, operations):
