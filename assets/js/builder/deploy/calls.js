@@ -96,7 +96,7 @@ function makeTable(place, t) {
   const body = h("tbody", { role: "rowgroup" });
   const head = h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...cells));
   const table = h("table", { class: "table calls__table", role: "table", "aria-labelledby": "calls-title" }, head, body);
-  place.replaceChildren(h("div", { class: "table-wrap", tabindex: "0", role: "region", "aria-labelledby": "calls-title" }, table));
+  place.replaceChildren(h("div", { class: "table-wrap", tabindex: "0", role: "group", "aria-labelledby": "calls-title" }, table));
   return body;
 }
 

@@ -17,7 +17,7 @@ export function makeKeyTable(keys, actions, t) {
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...head, last)),
     h("tbody", { role: "rowgroup" }, ...keys.map((key) => makeRow(key, actions, t))),
   );
-  return h("div", { class: "table-wrap", tabindex: "0", role: "region", "aria-labelledby": "keys-title" }, table);
+  return h("div", { class: "table-wrap", tabindex: "0", role: "group", "aria-labelledby": "keys-title" }, table);
 }
 
 function makeRow(key, actions, t) {
