@@ -3,7 +3,8 @@
 Whoever queues a row waits for it to be durable. The writer takes whatever is queued the moment it is free and never
 lingers, so a lone turn pays one commit and a crowd shares it. One statement, prepared once, takes the starts and the
 ends as two JSON lists. A database restart is waited out: starts for 5 s (then the caller hears `Unavailable`), ends
-for a minute. Every row may be written twice without harm, because a broken connection does not say what it committed.
+for a minute; a full disk refuses starts at once (`StorageFull`). Every row may be written twice without harm, because a
+broken connection does not say what it committed.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from chat.errors import ConversationBusy, RequestRepeated
 from chat.models import ONE_RUN_EACH_KEY, ONE_TURN_AT_A_TIME
 from chat.write_statement import write_statement
 from core.async_db import connection_parameters
-from core.errors import GiloError, NotFound, Unavailable
+from core.errors import GiloError, NotFound, StorageFull, Unavailable
 from core.pg_line import PreparedLine
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,9 @@ class Writer:
         while group:
             try:
                 await self._execute(group)
+            except psycopg.errors.DiskFull as error:
+                _fail([row for row in group if row.is_begin], StorageFull())
+                group = await self._wait_out([row for row in group if not row.is_begin], error)
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
                 group = await self._wait_out(group, error)
             except psycopg.Error as error:
