@@ -120,6 +120,8 @@ async def _begin_run(turn: Turn) -> LiveRun:
     try:
         await writer.begin(record, reserving, news_of_start(turn.agent, record))
     except BudgetExceeded:
+        if turn.principal.end_user:
+            raise  # how much the builder allows is not a visitor's matter
         raise await exceeded_from(reserving, record["at"]) from None
     live_runs[run.run_id] = run
     run.publish(RUN_STARTED, describe_start(run.run_id, run.conversation_id, run.answer_id))
@@ -317,7 +319,9 @@ def _tell_end(run: LiveRun, outcome: Outcome, record: dict[str, Any], usage: Usa
                 "outcome": "answer",
                 "content": record["content"],
                 "citations": record["citations"],
-                "usage": describe_usage(usage.input_tokens, usage.output_tokens, cost),
+                "usage": describe_usage(
+                    usage.input_tokens, usage.output_tokens, None if run.principal.end_user else cost
+                ),
                 "latency_ms": record["latency_ms"],
                 "ttft_ms": record["ttft_ms"],
                 "finish_reason": outcome.finish_reason,

@@ -140,7 +140,9 @@ async def follow_stored(principal: Principal, run: StoredRun, after: int = 0) ->
     seen = after
     quiet = 0.0
     while True:
-        fresh = [event for event in (after_id(item, seen) for item in describe_run(run)) if event is not None]
+        fresh = [
+            event for event in (after_id(item, seen) for item in describe_run(run, principal)) if event is not None
+        ]
         if fresh:
             yield fresh
             seen = max(seen, fresh[-1].id)
@@ -156,10 +158,11 @@ async def follow_stored(principal: Principal, run: StoredRun, after: int = 0) ->
             run = await load_run(principal, run.id)
 
 
-def describe_run(run: StoredRun) -> list[Event]:
-    """The run's events so far, as its rows tell them."""
+def describe_run(run: StoredRun, principal: Principal | None = None) -> list[Event]:
+    """The run's events so far, as its rows tell them; what it cost is not a visitor's matter."""
     started = describe_start(run.id, run.conversation_id, run.answer_id)
-    last = None if run.status == STREAMING else _last_event(run)
+    cost = None if principal and principal.end_user else run.cost_usd
+    last = None if run.status == STREAMING else _last_event(run, cost)
     return list(rebuild(started, run.trace, run.content, last))
 
 
@@ -168,7 +171,7 @@ def describe_start(run_id: UUID, conversation_id: UUID, answer_id: UUID) -> dict
     return {"run_id": str(run_id), "conversation_id": str(conversation_id), "message_id": str(answer_id)}
 
 
-def _last_event(run: StoredRun) -> tuple[str, Any]:
+def _last_event(run: StoredRun, cost: Any) -> tuple[str, Any]:
     if run.error is not None:
         return ERROR, {"error": run.error}
     return RUN_FINISHED, {
@@ -176,7 +179,7 @@ def _last_event(run: StoredRun) -> tuple[str, Any]:
         "outcome": "answer",
         "content": run.content,
         "citations": run.citations,
-        "usage": describe_usage(run.input_tokens, run.output_tokens, run.cost_usd),
+        "usage": describe_usage(run.input_tokens, run.output_tokens, cost),
         "latency_ms": run.latency_ms,
         "ttft_ms": run.ttft_ms,
         "finish_reason": run.finish_reason,
@@ -184,8 +187,9 @@ def _last_event(run: StoredRun) -> tuple[str, Any]:
 
 
 def describe_usage(input_tokens: int, output_tokens: int, cost_usd: Any) -> dict[str, Any]:
-    """Tokens and price as every door says them."""
-    return {"input_tokens": input_tokens, "output_tokens": output_tokens, "cost_usd": float(cost_usd)}
+    """Tokens and price as every door says them; no price with None."""
+    tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+    return tokens if cost_usd is None else {**tokens, "cost_usd": float(cost_usd)}
 
 
 def list_conversations(principal: Principal, agent_id: UUID, channel: str = "") -> QuerySet[Conversation]:

@@ -37,8 +37,12 @@ def principal_of_key(identity: KeyIdentity) -> Principal:
     )
 
 
-async def authorize_key(token: str, policy: str, agent_id: UUID | None = None) -> tuple[KeyIdentity, Principal]:
-    """The key's identity and principal once it may do this; another agent's id is NotFound. Counts as one request.
+async def authorize_key(
+    token: str, policy: str, agent_id: UUID | None = None, *, is_counted: bool = True
+) -> tuple[KeyIdentity, Principal]:
+    """The key's identity and principal once it may do this; another agent's id is NotFound.
+
+    Counts as one request, unless it is one that must get through when the limit is reached: to stop a run.
 
     Raises RateLimited, AgentOff, KeyNotForPrograms, IdentityRequired, ScopeMissing as well.
     """
@@ -47,7 +51,8 @@ async def authorize_key(token: str, policy: str, agent_id: UUID | None = None) -
     authorize(principal, policy)
     if agent_id is not None and agent_id != identity.agent.agent_id:
         raise NotFound()
-    await admit(identity)
+    if is_counted:
+        await admit(identity)
     return identity, principal
 
 

@@ -51,7 +51,7 @@ async def events_as_member(request: Request) -> None:
 
 async def cancel_with_key(request: Request) -> None:
     """POST /api/v1/runs/{id}/cancel"""
-    _, principal = await authorize_key(key_token(request), CHAT)
+    _, principal = await authorize_key(key_token(request), CHAT, is_counted=False)
     await _answer_cancel(request, principal)
 
 

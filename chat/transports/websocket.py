@@ -101,7 +101,7 @@ class ChatSocket:
         if not self._token and member is None:
             self._token = await self._read_token()
         agent_id = parse_id(self._scope["url_route"]["kwargs"]["agent_id"])
-        await self._enter(agent_id)
+        await self._enter(agent_id, is_counted=False)  # each message counts
         return agent_id
 
     async def _read_token(self) -> str:
@@ -115,10 +115,10 @@ class ChatSocket:
             raise NotAuthenticated()
         return token
 
-    async def _enter(self, agent_id: UUID) -> ChatAgent:
+    async def _enter(self, agent_id: UUID, *, is_counted: bool = True) -> ChatAgent:
         """Principal and agent as they are now: asked again for each message, so that nothing outlives its right."""
         if self._token.startswith(KEY_PREFIX):
-            identity, self.principal = await authorize_key(self._token, POLICY, agent_id)
+            identity, self.principal = await authorize_key(self._token, POLICY, agent_id, is_counted=is_counted)
             check_origin(identity, self._scope)
             self._channel = identity.channel or Channel.WEBSOCKET
             return identity.agent
@@ -137,8 +137,9 @@ class ChatSocket:
 
     async def _handle(self, agent_id: UUID, frame: Any) -> None:
         try:
-            agent = await self._enter(agent_id)
-            if isinstance(frame, dict) and "cancel" in frame:
+            is_stop = isinstance(frame, dict) and "cancel" in frame
+            agent = await self._enter(agent_id, is_counted=not is_stop)
+            if is_stop:
                 await cancel_run(self.principal, parse_id(_only(frame, "cancel")))
             elif isinstance(frame, dict) and "resume" in frame:
                 await self._resume(frame)

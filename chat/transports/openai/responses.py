@@ -97,7 +97,7 @@ async def retrieve_response(request: Request) -> None:
 
 async def cancel_response(request: Request) -> None:
     """POST /api/v1/responses/{id}/cancel: what was written is kept."""
-    identity, principal = await authorize_key(key_token(request), CHAT)
+    identity, principal = await authorize_key(key_token(request), CHAT, is_counted=False)
     run_id = _path_id(request)
     live = live_runs.get(run_id)
     try:

@@ -85,3 +85,12 @@ def test_refused_credentials_are_not_counted(client_with_key):
     assert bad.status_code == 401
     assert "X-RateLimit-Limit" not in bad.headers
     assert client_with_key.call("GET", "/api/v1/models").headers["x-ratelimit-remaining-requests"] == "29"
+
+
+def test_reached_limit_still_lets_a_run_be_stopped(client_with_key):
+    with client_with_key.streaming("WORDS:200 DELAY:50") as events:
+        run_id = next(events).data["run_id"]
+        while client_with_key.call("GET", "/api/v1/models").status_code == 200:
+            pass
+        assert client_with_key.cancel(run_id).status_code == 202
+        assert list(events)[-1].name == "run.finished"

@@ -9,6 +9,7 @@ from agents.services import revoke_api_key
 from chat.models import Conversation, Message, Run
 from tests.chat.conftest import make_client
 from tests.chat.serving import Client, text_of
+from tests.chat.visiting import make_visitor, make_widget_key
 from tests.factories import make_agent, make_workspace
 from tests.processes import wait_until
 
@@ -295,3 +296,12 @@ def test_turns_of_one_conversation_at_once_are_refused_but_one(client_with_key):
 
     with ThreadPoolExecutor(6) as threads:
         assert sorted(threads.map(ask, range(6))) == [200, 409, 409, 409, 409, 409]
+
+
+def test_visitor_is_not_told_what_an_answer_cost(server, agent, client_with_key):
+    assert "cost_usd" in client_with_key.ask()["usage"]
+    visitor = make_visitor(server, make_widget_key(agent, allowed_origins=["https://shop.example"]))
+    answer = visitor.ask()
+    assert set(answer["usage"]) == {"input_tokens", "output_tokens"}
+    assert set(visitor.events(answer["run_id"])[-1].data["usage"]) == {"input_tokens", "output_tokens"}
+    visitor.session.close()
