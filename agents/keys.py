@@ -246,6 +246,4 @@ def make_chat_agent(row: Sequence[Any]) -> ChatAgent:
         if len(_configs) >= _MOST_CACHED:
             _configs.clear()
         config = _configs[version_id] = AgentConfig.from_json(stored)
-    return ChatAgent(
-        agent_id, workspace_id, version_id, name, slug, config, tuple(wanted_events), parse_caps(caps)
-    )
+    return ChatAgent(agent_id, workspace_id, version_id, name, slug, config, tuple(wanted_events), parse_caps(caps))

@@ -10,7 +10,6 @@ core.Conflict
 └── WebhookSwitchedOff   409 webhook_switched_off  nothing can be sent again to an endpoint that is off
 """
 
-
 from agents.errors import OriginNotAllowed
 from core.errors import Conflict, NotFound, ValidationFailed
 
