@@ -50,6 +50,14 @@ def test_french_keeps_the_placeholders(texts, catalogue):
     assert not broken
 
 
+def test_french_keeps_its_punctuation_with_the_word_before(catalogue):
+    import re
+
+    loose = re.compile(r"(?<=\S) [:;?!»](?=[\s<.,)…]|$)|« ")
+    strings = [text for entry in catalogue for text in (entry.string if entry.pluralizable else [entry.string])]
+    assert not [text for text in strings if loose.search(text)], "write a no-break space there"
+
+
 @pytest.mark.django_db
 def test_page_speaks_the_language_of_the_cookie(client):
     client.cookies["django_language"] = "fr"
