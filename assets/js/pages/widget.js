@@ -20,8 +20,6 @@ const host = new Host(page.origins, {
   variables: (data) => setVariables(data.variables),
   reset: () => reset(),
 });
-if (!host.isFramed) start({});
-
 function start(given) {
   if (mounted) return;
   const agent = { ...page.agent, ...looksOf(given) };
@@ -107,3 +105,5 @@ document.addEventListener("keydown", (event) => {
   if (mounted?.chat.composer.isEditing || mounted?.chat.history.isOpen) return;
   host.tell("close");
 });
+
+if (!host.isFramed) start({}); // the last: it needs all that stands above
