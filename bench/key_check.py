@@ -24,8 +24,9 @@ def main() -> None:
 
 async def measure(token: str) -> None:
     from agents.keys import forget_keys, resolve_key
-    from core.async_db import close_pool
+    from core.async_db import close_pool, open_pool
 
+    await open_pool()
     assert await resolve_key(token)
     for name, prepare in (("looked up", forget_keys), ("cached", None)):
         times = [await time_once(resolve_key, token, prepare) for _ in range(COUNT)]

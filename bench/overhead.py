@@ -2,8 +2,10 @@
 
     python -m bench.overhead [--tools ../shared/bench] [--rounds 3] [--block 2] [--data-dir /tmp/gilo-bench]
 
-One web process, an API key checked on every call, knowledge off, everything durable: conversation, question and run
-before the model is called, answer and usage before the last event. The fake model, the load generator and the bare
+One web process, an API key checked on every call, rate limits counted and a budget reserved and settled (neither ever
+reached), knowledge off, everything durable: conversation, question and run before the model is called, answer and usage
+before the last event. At 10 streams also beside the same without limits and budget, and the OpenAI-compatible routes
+beside the native one. The fake model, the load generator and the bare
 proxy are the ones in --tools. The database is prefilled and ANALYZEd first: an empty one measures plans made for empty
 tables. Everything shares this machine's cores: trust CPU per request and the paired ratio, not requests per second.
 """
@@ -18,6 +20,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     options.data_dir.mkdir(parents=True, exist_ok=True)
     ports = {name: free_port() for name in ("model", "bare", "gilo")}
     os.environ["GILO_DATA_DIR"] = str(options.data_dir)
-    agent_id, key, postgres_pid = prepare()
+    callers, postgres_pid = prepare()
     print(f"disk: {fsync_milliseconds(options.data_dir):.2f} ms for 8 kB and fdatasync (median of 200)")
     model_env = {"FAKE_PORT": str(ports["model"])}
     model = f"http://127.0.0.1:{ports['model']}"
@@ -59,10 +62,12 @@ def run(options: argparse.Namespace) -> None:
         ) as bare_pid,
         process(web_command(ports["gilo"]), f"http://127.0.0.1:{ports['gilo']}/api/health", gilo_env) as web_pid,
     ):
-        targets = write_targets(options.data_dir, ports, (agent_id, key), {"gilo": web_pid, "bare": bare_pid})
-        count_round_trips(ports["gilo"], agent_id, key)
+        targets = write_targets(options.data_dir, ports, callers, {"gilo": web_pid, "bare": bare_pid})
+        count_round_trips(ports["gilo"], callers["limited"])
         for streams in options.streams:
             compare(options, targets, streams, postgres_pid)
+        for pair in (("gilo", "plain"), ("completions", "gilo"), ("responses", "gilo")):
+            print(f"\n10 streams, {pair[0]} beside {pair[1]}\n{compare_two(options, targets, pair, 10)}")
         if not options.no_slow:
             slow_streams(options, targets)
     print(f"load average of the last minute at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
@@ -74,42 +79,81 @@ def bare_command(tools: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "uvicorn", *app, *flags.split()]
 
 
-def prepare() -> tuple[str, str, int]:
-    """Database, agent, key, 20,000 conversations. Gives agent id, key, and the database server's process id."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls which agent."""
+
+    agent_id: str
+    slug: str
+    key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+def prepare() -> tuple[dict[str, Caller], int]:
+    """Database, 20,000 conversations, an agent with limits and a budget and one without; the database server's pid."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gilo.settings")
     import django
 
     django.setup()
     from django.conf import settings
 
-    from accounts.models import Workspace
-    from agents import services
-    from agents.config import AgentConfig
-    from bench.prefill import prefill
     from core.embedded_postgres import EmbeddedPostgres
     from gilo.prepare import prepare_database
 
     postgres = EmbeddedPostgres(settings.EMBEDDED_DATABASE_DIR)
     postgres.start()
     prepare_database()
-    workspace, _ = Workspace.objects.get_or_create(name="Benchmark")
+    callers = {"plain": make_caller("unlimited"), "limited": make_caller("bench")}
+    return callers, postgres.pid or 0
+
+
+def make_caller(plan: str) -> Caller:
+    """A new agent and key in the benchmark's workspace of this plan; with the plan "bench" also a budget."""
+    from accounts.models import Workspace
+    from agents import services
+    from agents.config import AgentConfig
+    from bench.limits import MANY
+    from bench.prefill import prefill
+    from billing.models import Budget
+
+    workspace, _ = Workspace.objects.get_or_create(name=f"Benchmark {plan}", plan=plan)
     agent = services.create_agent(
         workspace_id=workspace.pk, actor=None, name="Benchmark", config=AgentConfig(knowledge_enabled=False)
     )
+    if plan == "bench":
+        limits = {"limit_tokens": MANY * 1000, "limit_usd": MANY}
+        Budget.objects.create(workspace=workspace, agent_id=agent.pk, scope="agent", period="day", **limits)
     _, key = services.create_api_key(agent=agent, actor=None, name="benchmark")
     print(f"database: {prefill(agent, CONVERSATIONS):,} conversations, analysed")
-    return str(agent.pk), key, postgres.pid or 0
+    return Caller(str(agent.pk), agent.slug, key)
 
 
-def write_targets(folder: Path, ports: dict[str, int], caller: tuple[str, str], pids: dict[str, int]) -> Path:
-    agent_id, key = caller
-    ask = {"model": "fake-model", "stream": True, "messages": [{"role": "user", "content": "Hello, how are you?"}]}
-    slow = {"headers": {"Authorization": f"Bearer {key}"}, "pid": pids["gilo"]}
-    chat = f"http://127.0.0.1:{ports['gilo']}/api/v1/agents/{agent_id}/chat"
+def write_targets(folder: Path, ports: dict[str, int], callers: dict[str, Caller], pids: dict[str, int]) -> Path:
+    base, limited, pid = f"http://127.0.0.1:{ports['gilo']}/api/v1", callers["limited"], pids["gilo"]
+    question = "Hello, how are you? {{n}}"
+    asked = {"stream": True, "messages": [{"role": "user", "content": question}]}
+
+    def native(caller: Caller, message: str) -> dict[str, Any]:
+        url = f"{base}/agents/{caller.agent_id}/chat"
+        return {"url": url, "body": {"message": message}, "headers": caller.headers, "pid": pid}
+
+    def openai(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return {"url": f"{base}/{path}", "body": body, "headers": limited.headers, "pid": pid}
+
     targets = {
-        "gilo": {"url": chat, "body": {"message": "Hello, how are you? {{n}}"}, **slow},
-        "slow": {"url": chat, "body": {"message": "Hello FAKE:chunks=20,delay=50"}, **slow},
-        "bare": {"url": f"http://127.0.0.1:{ports['bare']}/v1/chat/completions", "body": ask, "pid": pids["bare"]},
+        "gilo": native(limited, question),
+        "plain": native(callers["plain"], question),
+        "slow": native(limited, "Hello FAKE:chunks=20,delay=50"),
+        "completions": openai("chat/completions", {"model": limited.slug, **asked}),
+        "responses": openai("responses", {"model": limited.slug, "stream": True, "input": question}),
+        "bare": {
+            "url": f"http://127.0.0.1:{ports['bare']}/v1/chat/completions",
+            "body": {"model": "fake-model", **asked},
+            "pid": pids["bare"],
+        },
     }
     path = folder / "targets.json"
     path.write_text(json.dumps(targets))
@@ -119,11 +163,15 @@ def write_targets(folder: Path, ports: dict[str, int], caller: tuple[str, str], 
 def compare(options: argparse.Namespace, targets: Path, streams: int, postgres_pid: int) -> None:
     """Paired blocks against the bare proxy; PostgreSQL's CPU from /proc over the whole comparison."""
     before = cpu_seconds(postgres_pid)
-    arguments = ["ab", str(targets), "gilo", "bare", "-c", str(streams), "--block", str(options.block)]
-    output = load(options.tools, [*arguments, "--rounds", str(options.rounds)])
+    output = compare_two(options, targets, ("gilo", "bare"), streams)
     requests = int(output.split(" done ")[1].split()[0])
     postgres = (cpu_seconds(postgres_pid) - before) * 1000 / requests
     print(f"\n{streams} streams (PostgreSQL {postgres:.2f} ms CPU a request)\n{output}")
+
+
+def compare_two(options: argparse.Namespace, targets: Path, pair: tuple[str, str], streams: int) -> str:
+    arguments = ["ab", str(targets), *pair, "-c", str(streams), "--block", str(options.block)]
+    return load(options.tools, [*arguments, "--rounds", str(options.rounds)])
 
 
 def slow_streams(options: argparse.Namespace, targets: Path) -> None:
@@ -137,17 +185,17 @@ def load(tools: Path, arguments: list[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def count_round_trips(port: int, agent_id: str, key: str) -> None:
+def count_round_trips(port: int, caller: Caller) -> None:
     """PostgreSQL's own log of 100 turns in a row: what it executed for each, with look-ups and upkeep beside it."""
     from core.embedded_postgres import EmbeddedPostgres
 
     log = Path(EmbeddedPostgres(Path(os.environ["GILO_DATA_DIR"]) / "postgres").data_dir.parent / "postgres.log")
-    first = ask_once(port, agent_id, key, None)
+    first = ask_once(port, caller, None)
     for name, conversation_id in (("new conversation", None), ("next turn", first)):
         with logged_statements():
             before = log.stat().st_size
             for _ in range(100):
-                ask_once(port, agent_id, key, conversation_id)
+                ask_once(port, caller, conversation_id)
             text = log.read_bytes()[before:].decode(errors="replace")
         writes, reads = text.count("WITH begun AS"), text.count("LEFT JOIN LATERAL")
         every = len(re.findall(r"LOG: +(?:execute|statement)", text))
@@ -176,15 +224,15 @@ def set_server(statement: str) -> None:
     time.sleep(0.5)  # the server's processes read the configuration on their own time
 
 
-def ask_once(port: int, agent_id: str, key: str, conversation_id: str | None) -> str:
+def ask_once(port: int, caller: Caller, conversation_id: str | None) -> str:
     """One turn without streaming; gives the conversation's id."""
     body: dict[str, Any] = {"message": "Hello", "stream": False}
     if conversation_id:
         body["conversation_id"] = conversation_id
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/v1/agents/{agent_id}/chat",
+        f"http://127.0.0.1:{port}/api/v1/agents/{caller.agent_id}/chat",
         json.dumps(body).encode(),
-        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        {**caller.headers, "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=30) as response:
         return str(json.load(response)["conversation_id"])

@@ -53,19 +53,8 @@ def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 90.0) ->
 
 
 def web_command(port: int) -> list[str]:
-    """One web process with the flags of `manage.py start`."""
-    flags = "--loop uvloop --http httptools --ws websockets-sansio --lifespan on --no-access-log --log-level warning"
-    quiet = "--no-server-header --no-proxy-headers --timeout-keep-alive 75"
-    return [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "gilo.asgi:application",
-        "--port",
-        str(port),
-        *flags.split(),
-        *quiet.split(),
-    ]
+    """One web process; see bench.web."""
+    return [sys.executable, "-m", "bench.web", str(port)]
 
 
 def fsync_milliseconds(folder: Path, count: int = 200) -> float:

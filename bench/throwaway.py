@@ -36,12 +36,12 @@ def throwaway_agent() -> Iterator[Any]:
 
 def _make_agent() -> Any:
     from accounts.models import Workspace
-    from agents.models import Agent
+    from agents.services import create_agent
     from gilo.prepare import prepare_database
 
     prepare_database()
     workspace = Workspace.objects.create(name="Benchmark")
-    return Agent.objects.create(workspace=workspace, name="Benchmark", slug="benchmark")
+    return create_agent(workspace_id=workspace.pk, actor=None, name="Benchmark")
 
 
 def _close_connections() -> None:

@@ -12,7 +12,7 @@ from chat.execution import accept_runs, refuse_runs, writer
 from chat.runtime.outcome import Interrupted, outcome_of_error
 from chat.streams import live_runs
 from chat.transports.admission import limiter
-from core.async_db import close_pool
+from core.async_db import close_pool, open_pool
 from llm.providers import http1
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ async def start() -> None:
     """Start writer, flusher, sweeper and access checks on the running loop."""
     accept_runs()
     _ending.clear()
+    await open_pool()
     writer.start()
     _tasks[:] = [asyncio.create_task(loop(), name=loop.__name__) for loop in upkeep.LOOPS]
     tune_garbage_collector()

@@ -1,8 +1,9 @@
 """Reads for the event loop: a small pool of asynchronous psycopg connections beside Django's own.
 
 Django's asynchronous ORM hands every query to a thread, which costs more than the query itself. The few statements of
-the hot path go straight to psycopg instead. The pool belongs to the running event loop; connections autocommit, are
-rebuilt after a database restart.
+the hot path go straight to psycopg instead. The pool belongs to the event loop of a web process, which opens and closes
+it; its connections autocommit and are rebuilt after a database restart. A loop that lives for one call only (a
+synchronous view's, a job's) has none and connects for each statement: a pool that nobody closes would outlive it.
 """
 
 import asyncio
@@ -35,8 +36,10 @@ async def fetch_all(statement: str, parameters: Sequence[Any] = ()) -> list[tupl
 
     A statement whose connection breaks is run again on another one, so it must bear being run twice.
     """
+    pool = _pools.get(asyncio.get_running_loop())
     try:
-        pool = await _open_pool()
+        if pool is None:
+            return await _fetch_alone(statement, parameters)
         for _ in range(_POOL_SIZE):
             rows = await _fetch_once(pool, statement, parameters)
             if rows is not None:
@@ -60,6 +63,13 @@ async def _fetch_once(
             return None
 
 
+async def _fetch_alone(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    options = {**connection_parameters(), "autocommit": True, "connect_timeout": int(_WAIT_SECONDS)}
+    async with await psycopg.AsyncConnection.connect(**options) as connection:
+        cursor = await connection.execute(statement, parameters)
+        return await cursor.fetchall()
+
+
 async def close_pool() -> None:
     """Close this loop's pool, at shutdown."""
     pool = _pools.pop(asyncio.get_running_loop(), None)
@@ -67,17 +77,14 @@ async def close_pool() -> None:
         await pool.close()
 
 
-async def _open_pool() -> AsyncConnectionPool:
-    loop = asyncio.get_running_loop()
-    pool = _pools.get(loop)
-    if pool is None:
-        pool = AsyncConnectionPool(
-            kwargs={**connection_parameters(), "autocommit": True},
-            min_size=1,
-            max_size=_POOL_SIZE,
-            reconnect_timeout=_RECONNECT_SECONDS,
-            open=False,
-        )
-        _pools[loop] = pool  # before the first await, so that no second pool is made meanwhile
-        await pool.open()
-    return pool
+async def open_pool() -> None:
+    """Give this loop a pool, at start. It is ready when the database is."""
+    pool = AsyncConnectionPool(
+        kwargs={**connection_parameters(), "autocommit": True},
+        min_size=1,
+        max_size=_POOL_SIZE,
+        reconnect_timeout=_RECONNECT_SECONDS,
+        open=False,
+    )
+    _pools[asyncio.get_running_loop()] = pool
+    await pool.open()

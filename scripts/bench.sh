@@ -18,6 +18,12 @@ if [ -d "$tools" ]; then
 else
     echo "skipped: platform overhead needs BENCH_TOOLS" >&2
 fi
+heading "key check"
+"$python" -m bench.key_check
+heading "visitors at once"
+"$python" -m bench.widget_sockets
+heading "webhooks"
+"$python" -m bench.webhooks
 if [ -f "$data/xquad.en.json" ]; then
     heading "retrieval"
     "$python" -m bench.retrieval "$data/xquad.en.json"

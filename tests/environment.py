@@ -23,8 +23,20 @@ def pytest_configure(config: pytest.Config) -> None:
         server = EmbeddedPostgres(DATA_DIR / "postgres")
         server.start()
         config.add_cleanup(server.stop)
+        _forgo_durability(server.sockets)
     if _OURS:
         config.add_cleanup(lambda: shutil.rmtree(DATA_DIR, ignore_errors=True))
+
+
+def _forgo_durability(sockets: Path) -> None:
+    # This database ends with the run; emptying it after each test costs a dozen waits for the disk otherwise. What must
+    # survive a kill is tested on servers of their own, which wait.
+    import psycopg
+
+    with psycopg.connect(host=str(sockets), user="postgres", dbname="postgres", autocommit=True) as connection:
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(f"ALTER SYSTEM SET {name} = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.hookimpl(tryfirst=True)
