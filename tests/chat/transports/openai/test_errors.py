@@ -55,7 +55,8 @@ def test_used_up_budget_is_insufficient_quota_and_not_tried_again(client_with_ke
     assert fake_model.chats == []
 
 
-def test_limits_of_requests_are_told_in_openais_headers(client_with_key, agent):
+def test_limits_of_requests_are_told_in_openais_headers(client_with_key, agent, settings):
+    settings.DEFAULT_PLAN = "free"
     with open_client(client_with_key) as client:
         headers = client.chat.completions.with_raw_response.create(model=agent.slug, messages=HELLO).headers
     assert int(headers["x-ratelimit-remaining-requests"]) == int(headers["x-ratelimit-limit-requests"]) - 1
