@@ -220,7 +220,12 @@ async def _make_answer(run: LiveRun, turn: Turn, beginning: _Beginning, record: 
     except Exception as error:  # noqa: BLE001 - any fault must end the run in words; to_gilo_error logs the unforeseen
         outcome = outcome_of_error(to_gilo_error(error), run.answer.text)
     run.is_generating = False
-    await _finish(run, turn, outcome, record)
+    try:
+        await _finish(run, turn, outcome, record)
+    except Exception as error:  # noqa: BLE001 - whoever follows must hear of an end; to_gilo_error logs the fault
+        live_runs.pop(run.run_id, None)
+        run.failure = to_gilo_error(error)
+        run.publish(ERROR, run.failure.body(run.request_id))
 
 
 async def _generate(run: LiveRun, turn: Turn, beginning: _Beginning) -> Outcome:
