@@ -18,7 +18,10 @@ def deploy(builder: Visit) -> Visit:
 
 
 def open_part(page: Page, name: str) -> None:
-    page.locator("#deploy-tabs").get_by_role("tab", name=name, exact=True).click()
+    tab = page.locator("#deploy-tabs").get_by_role("tab", name=name, exact=True)
+    tab.click()
+    # a part's module is loaded when it is opened first
+    expect(page.locator("#deploy-tabs")).to_have_attribute("data-ready", tab.get_attribute("data-tab") or "")
 
 
 def make_key(page: Page, name: str) -> str:

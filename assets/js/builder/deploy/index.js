@@ -26,7 +26,10 @@ export function setUpDeployTab(store) {
     remember(name, names[0]);
     reveal(list.querySelector(`[data-tab="${name}"]`), list);
     if (!parts.has(name)) parts.set(name, load(name, shared));
-    parts.get(name).then((part) => shown === name && part?.show?.());
+    parts.get(name).then((part) => {
+      list.dataset.ready = name; // its controls answer from now on
+      if (shown === name) part?.show?.();
+    });
   };
   const tabs = setUpTabs(list, { onShow });
   const showPart = (name) => tabs.show(names.includes(name) ? name : names[0]);
