@@ -30,9 +30,7 @@ async def reserve_for(
     max_tokens: int | None,
     now: datetime,
 ) -> list[dict[str, Any]]:
-    """The rows that `chat.writer` reserves with the run; none when nothing is capped."""
-    if not agent.caps:
-        return []
+    """The rows that `chat.writer` reserves with the run, by the agent's caps."""
     config = agent.config
     endpoint = await resolve_endpoint(agent.workspace_id, config.endpoint_id, config.model)
     read = sum(count_tokens(text) + MESSAGE_TOKENS for text in (config.instructions, *texts, *variables.values()))

@@ -90,7 +90,6 @@ class Connection(asyncio.Protocol):
         "heard_at",
         "is_closed",
         "is_complete",
-        "is_reused",
         "origin",
         "status",
     )  # fmt: skip
@@ -102,7 +101,6 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self.origin = origin
         self.is_closed = False
-        self.is_reused = False
         self._start_answer()
 
     def _start_answer(self) -> None:

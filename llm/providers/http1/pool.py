@@ -95,7 +95,6 @@ class Pool:
         while idle:
             connection = idle.pop()
             if not connection.is_closed:
-                connection.is_reused = True
                 return connection
         return None
 
