@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.models import User
 from agents.errors import SlugTaken
@@ -15,7 +15,6 @@ from agents.models import Agent, ApiKey, KeyKind
 from core.crypto import make_token, token_digest
 from core.errors import ValidationFailed
 
-HOSTED_KEY_NAME = "Hosted page"
 MIN_SLUG, MAX_SLUG = 3, 63  # a slug may become a host name: 63 is the longest that a name server knows
 _SLUG_RULE = gettext_noop("Use 3 to 63 small letters and digits, with single hyphens between them.")
 _SLUG_TAKEN_BY_US = gettext_noop("This name is reserved. Choose another one.")
@@ -69,7 +68,11 @@ def describe_deployment(agent: Agent) -> dict[str, Any]:
         "live_version": agent.live_version.number if agent.live_version else None,
         "draft_version": agent.draft_version.number if agent.draft_version else 0,
         "urls": describe_urls(agent),
-        "hosted": {"enabled": find_hosted_key(agent) is not None, "url": hosted_url(agent)},
+        "hosted": {
+            "enabled": find_hosted_key(agent) is not None,
+            "indexed": agent.is_indexed,
+            "url": hosted_url(agent),
+        },
     }
 
 
@@ -80,12 +83,18 @@ def update_deployment(
     actor: User | None,
     is_serving: bool | None = None,
     hosted_enabled: bool | None = None,
+    hosted_indexed: bool | None = None,
     slug: str | None = None,
 ) -> Agent:
-    """Switch the agent or its page on or off, or rename its address. Raises ValidationFailed, SlugTaken."""
+    """Switch the agent or its page on or off, show the page to search engines, rename its address.
+
+    Raises ValidationFailed, SlugTaken.
+    """
     locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
     if is_serving is not None:
         agent.is_serving = locked.is_serving = is_serving
+    if hosted_indexed is not None:
+        agent.is_indexed = locked.is_indexed = hosted_indexed
     if slug is not None and slug != locked.slug:
         agent.slug = locked.slug = check_slug(slug)
     _save(locked)
@@ -107,7 +116,7 @@ def check_slug(slug: str) -> str:
 def _save(agent: Agent) -> None:
     try:
         with transaction.atomic():
-            agent.save(update_fields=["is_serving", "slug", "updated_at"])
+            agent.save(update_fields=["is_serving", "is_indexed", "slug", "updated_at"])
     except IntegrityError:
         raise SlugTaken(param="slug") from None
 
@@ -120,7 +129,7 @@ def _switch_page(agent: Agent, actor: User | None, *, is_on: bool) -> None:
         before = agent.api_keys.filter(kind=KeyKind.HOSTED).order_by("-created_at").first()
         ApiKey.objects.create(
             agent=agent,
-            name=HOSTED_KEY_NAME,
+            name=gettext("Hosted page"),
             kind=KeyKind.HOSTED,
             digest=token_digest(make_token(KEY_PREFIX)),
             replaces=before,

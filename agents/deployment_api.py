@@ -20,6 +20,7 @@ class HostedSerializer(serializers.Serializer[Any]):
     """The agent's own page."""
 
     enabled = serializers.BooleanField()
+    indexed = serializers.BooleanField(help_text="Search engines may list it.")
     url = serializers.CharField()
 
 
@@ -36,10 +37,11 @@ class DeploymentSerializer(serializers.Serializer[Any]):
 
 
 class DeploymentChangeSerializer(StrictSerializer):
-    """What can be changed: programs and pages on or off, the own page on or off, the name in its address."""
+    """What can be changed: programs and pages on or off, the own page (and whether it is listed), its name."""
 
     is_serving = serializers.BooleanField(required=False)
     hosted_enabled = serializers.BooleanField(required=False)
+    hosted_indexed = serializers.BooleanField(required=False)
     slug = PlainCharField(max_length=MAX_SLUG, required=False)
 
 

@@ -28,6 +28,7 @@ class Agent(Timestamped):
     draft_version = models.ForeignKey("AgentVersion", null=True, on_delete=models.SET_NULL, related_name="+")
     # Off: programs, widgets and pages are refused; the playground goes on.
     is_serving = models.BooleanField(default=True, db_default=True)
+    is_indexed = models.BooleanField(default=False, db_default=False)  # search engines may list its hosted page
     # What higher apps want to hear of (`chat.models.OutboxEvent.type`): the events of others are never written.
     wanted_events = ArrayField(models.CharField(max_length=60), default=list, db_default=Value([]))
     live_version = models.ForeignKey("AgentVersion", null=True, on_delete=models.SET_NULL, related_name="+")

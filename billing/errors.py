@@ -12,12 +12,13 @@ from core.errors import Conflict, GiloError
 class BudgetExceeded(GiloError):
     """A turn does not fit into one of the builder's caps: nothing was asked of a model.
 
-    The message says which cap and when it starts anew; `scope`, `period` and `resets_at` (None: never) say it to code.
+    The cap is used up, or what is left of it is less than the turn may cost at most. The message says which cap and
+    when it starts anew; `scope`, `period` and `resets_at` (None: never) say it to code.
     """
 
     status = HTTPStatus.PAYMENT_REQUIRED
     code = "budget_exceeded"
-    message = "A budget of this agent is used up."
+    message = "A budget of this agent does not suffice for this request."
 
     def __init__(
         self,
@@ -33,10 +34,10 @@ class BudgetExceeded(GiloError):
 
 
 _CAPS = {
-    "agent": gettext_noop("The budget of this agent is used up: %(amount)s."),
-    "api_key": gettext_noop("The budget of this API key is used up: %(amount)s."),
-    "end_user": gettext_noop("The budget of this end user is used up: %(amount)s."),
-    "conversation": gettext_noop("The budget of this conversation is used up: %(amount)s."),
+    "agent": gettext_noop("The budget of this agent does not suffice for this request: %(amount)s."),
+    "api_key": gettext_noop("The budget of this API key does not suffice for this request: %(amount)s."),
+    "end_user": gettext_noop("The budget of this end user does not suffice for this request: %(amount)s."),
+    "conversation": gettext_noop("The budget of this conversation does not suffice for this request: %(amount)s."),
 }
 _AMOUNTS = {
     "day": gettext_noop("%(amount)s a day"),

@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dashboard", views.dashboard, name="dashboard"),
     path("settings/workspace", views.settings_workspace, name="settings_workspace"),
     path("agents/<uuid:agent_id>/reference", views.agent_reference, name="agent-reference"),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("docs", views.docs, name="docs"),
     path("_styleguide", views.styleguide, name="styleguide"),
     path("api/health", health, name="health"),

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
@@ -151,6 +152,15 @@ def agent_reference(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 def docs_redirect(request: HttpRequest) -> HttpResponse:
     """The place where many look first."""
     return HttpResponseRedirect("/docs")
+
+
+@with_policy(PUBLIC)
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for an icon when what they show names none: JSON, a text, a frame's error."""
+    response = HttpResponseRedirect(static("images/logo.svg"))
+    response["Cache-Control"] = "public, max-age=86400"
+    return response
 
 
 class Schema(SpectacularAPIView):

@@ -24,7 +24,6 @@ class HostedPage:
 
     agent: Agent
     key_id: UUID
-    is_indexed: bool
 
     @property
     def address(self) -> str:
@@ -42,7 +41,7 @@ def find_hosted_page(slug: str) -> HostedPage:
     )
     if key is None:
         raise NotFound()
-    return HostedPage(agent=key.agent, key_id=key.pk, is_indexed=False)
+    return HostedPage(agent=key.agent, key_id=key.pk)
 
 
 class HostedDomainMiddleware:

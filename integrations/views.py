@@ -76,7 +76,7 @@ def hosted_page(request: HttpRequest, slug: str) -> HttpResponse:
     }
     response = render(request, "integrations/hosted.html", context)
     response["Cache-Control"] = "no-cache"
-    if not found.is_indexed:
+    if not found.agent.is_indexed:
         response["X-Robots-Tag"] = "noindex"
     return response
 

@@ -35,6 +35,7 @@ PUBLIC_ROUTES = {
     "/": "the landing page",
     "/docs": "the API's documentation",
     "/api/docs": "the API's documentation",
+    "/favicon.ico": "an icon",
     "/api/schema": "the API's description",
     "/api/health": "asked by load balancers",
     "/_styleguide": "only with GILO_DEBUG; 404 otherwise",

@@ -67,6 +67,12 @@ def test_page_comes_and_goes_with_its_key(builder, agent):
     assert ApiKey.objects.get(revoked_at=None).replaces == first
 
 
+def test_page_is_kept_from_search_engines_until_its_owner_shows_it(builder, agent):
+    assert change(builder, hosted_enabled=True).json()["hosted"]["indexed"] is False
+    assert change(builder, hosted_indexed=True).json()["hosted"]["indexed"] is True
+    assert change(builder, is_serving=False).json()["hosted"]["indexed"] is True
+
+
 def test_slug_is_changed_and_kept_apart_from_others(builder, agent):
     other = make_agent(make_workspace()[0])
     assert change(builder, slug="my-shop").json()["slug"] == "my-shop"

@@ -193,3 +193,7 @@ def test_form_without_token_says_that_it_has_expired():
     response = client.post("/language", {"language": "fr"}, HTTP_ACCEPT="text/html")
     assert response.status_code == 403
     assert_nothing_inline(response.content.decode())
+
+
+def test_icon_is_found_where_browsers_look(client):
+    assert client.get("/favicon.ico")["Location"].startswith("/static/images/logo")

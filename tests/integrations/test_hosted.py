@@ -45,6 +45,13 @@ def test_page_shows_the_agent_and_what_link_previews_read(live, agent):
         assert part in answer.text
 
 
+def test_page_is_shown_to_search_engines_when_its_owner_wants_it(live, agent):
+    update_deployment(agent=agent, actor=None, hosted_enabled=True, hosted_indexed=True)
+    answer = requests.get(f"{live}/{agent.slug}", timeout=30)
+    assert "X-Robots-Tag" not in answer.headers
+    assert "noindex" not in answer.text
+
+
 def test_page_that_is_off_answers_like_one_that_never_was(live, agent):
     missing = requests.get(f"{live}/no-such-page", timeout=30)
     never = requests.get(f"{live}/{agent.slug}", timeout=30)

@@ -9,11 +9,14 @@ export function setUp({ store, t }) {
   const form = document.getElementById("slug-form");
   const serving = document.getElementById("is-serving");
   const hosted = document.getElementById("hosted-enabled");
+  const indexed = document.getElementById("hosted-indexed");
 
   const render = (deployment) => {
     serving.checked = deployment.is_serving;
     hosted.checked = deployment.hosted.enabled;
-    hosted.disabled = !store.agent.can_edit;
+    indexed.checked = deployment.hosted.indexed;
+    hosted.disabled = indexed.disabled = !store.agent.can_edit;
+    document.querySelector("[data-hosted-indexing]").hidden = !deployment.hosted.enabled;
     showAddresses(deployment);
     if (form) showSlug(form, deployment.slug);
     store.markDeployment(deployment);
@@ -37,6 +40,7 @@ export function setUp({ store, t }) {
   };
   setUpSwitch(serving, (isOn) => change({ is_serving: isOn }), { on: t("servingOn"), off: t("servingOff") }, t);
   setUpSwitch(hosted, (isOn) => change({ hosted_enabled: isOn }), { on: t("hostedOn"), off: t("hostedOff") }, t);
+  setUpSwitch(indexed, (isOn) => change({ hosted_indexed: isOn }), { on: t("indexedOn"), off: t("indexedOff") }, t);
   if (form) setUpSlug(form, path, render, t);
   return {
     show() {
