@@ -37,14 +37,24 @@ class Gilo {
     return (id ? this.widgets.get(id) : this.widgets.values().next().value) ?? null;
   }
 
+  /** Call the listener at each event of this name; adding it twice is adding it once. */
   on(name, listener) {
-    const heard = (event) => listener(event.detail, event);
-    this.listeners.set(listener, heard);
-    document.addEventListener(`gilo:${name}`, heard);
+    const heard = this.#heardOf(name);
+    if (heard.has(listener)) return;
+    heard.set(listener, (event) => listener(event.detail, event));
+    document.addEventListener(`gilo:${name}`, heard.get(listener));
   }
 
   off(name, listener) {
-    document.removeEventListener(`gilo:${name}`, this.listeners.get(listener));
+    const heard = this.#heardOf(name);
+    document.removeEventListener(`gilo:${name}`, heard.get(listener));
+    heard.delete(listener);
+  }
+
+  /** For an event's name: listener → what hears the DOM event for it. */
+  #heardOf(name) {
+    if (!this.listeners.has(name)) this.listeners.set(name, new Map());
+    return this.listeners.get(name);
   }
 
   /** One call: `["open"]`, `["send", "Hello"]`, `["on", "message", listener]`, `["sales.open"]` for the widget "sales". */
