@@ -70,14 +70,13 @@ class WorkspaceLimits(WorkspaceView):
         return Response(LimitsSerializer(limits).data)
 
 
-def _describe_windows(workspace: Workspace, stored_today: int) -> list[dict[str, Any]]:
+def _describe_windows(workspace: Workspace, used_today: int) -> list[dict[str, Any]]:
     windows = windows_of(workspace.plan)
     counts = async_to_sync(limiter.peek)(str(workspace.pk), windows)
     now = datetime.now(UTC).timestamp()
     described = []
     for window, count in zip(windows, counts, strict=True):
-        # A process that was just started has not counted the day yet; the stored runs tell of it.
-        used = max(count, stored_today) if window.seconds == DAY_SECONDS else count
+        used = used_today if window.seconds == DAY_SECONDS else count
         ends_at = (now // window.seconds + 1) * window.seconds
         described.append(
             {

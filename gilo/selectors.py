@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import async_to_sync
 from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
@@ -11,9 +12,11 @@ from django.utils import timezone
 from accounts.models import Workspace
 from agents.models import Agent, AgentStatus
 from agents.selectors import list_agents
-from billing.plans import Plan, plan_of
+from billing.plans import Plan, plan_of, windows_of
 from chat.models import Conversation, Run
+from chat.transports.admission import limiter
 from core.ids import first_uuid7
+from core.ratelimit import DAY_SECONDS
 
 SHOWN_AGENTS = 100
 
@@ -50,16 +53,22 @@ class PlanUsage:
 
 
 def load_plan_usage(workspace: Workspace) -> PlanUsage:
-    """Two counts. Requests are counted as the rate limits recount them after a restart."""
+    """Two counts, and what the rate limiter has counted of the day."""
     plan = plan_of(workspace.plan)
-    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    # The ids of runs begin with their time, so the index of each agent's runs finds the day's.
-    runs = Run.objects.filter(agent__workspace=workspace, id__gte=first_uuid7(midnight), api_key_id__isnull=False)
     return PlanUsage(
         details=plan,
         agents=Quota(Agent.objects.for_workspace(workspace).count(), plan.agents),
-        requests=Quota(runs.count(), plan.requests_per_day),
+        requests=Quota(_count_requests_today(workspace), plan.requests_per_day),
     )
+
+
+def _count_requests_today(workspace: Workspace) -> int:
+    """As the limit counts them. A process that was just started has not counted the day yet; the stored runs tell."""
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    # The ids of runs begin with their time, so the index of each agent's runs finds the day's.
+    runs = Run.objects.filter(agent__workspace=workspace, id__gte=first_uuid7(midnight), api_key_id__isnull=False)
+    days = [window for window in windows_of(workspace.plan) if window.seconds == DAY_SECONDS]
+    return max(runs.count(), *async_to_sync(limiter.peek)(str(workspace.pk), tuple(days)), 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,11 @@ def test_limits_tell_what_the_limiter_counts(member):
     hit = async_to_sync(limiter.hit)
     for _ in range(3):
         hit(str(member.workspace.pk), windows_of(""))
-    day = member.get("/api/workspace/limits").json()["windows"][1]
+    limits = member.get("/api/workspace/limits").json()
+    day = limits["windows"][1]
     assert (day["used"], day["remaining"], day["resets_at"][-9:]) == (3, 997, "00:00:00Z")
+    assert limits["requests_today"] == {"used": 3, "limit": 1_000}
+    assert "3 / 1,000 API requests today" in member.get("/dashboard").content.decode()
 
 
 @pytest.mark.parametrize("path", ["/dashboard", "/settings/workspace"])
