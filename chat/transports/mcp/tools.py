@@ -147,10 +147,6 @@ def describe_passage(passage: Passage) -> dict[str, Any]:
     }
 
 
-def _show(passage: Passage) -> str:
-    return f"[{passage.index}] {_place(passage.filename, passage.page)}\n{passage.content}"
-
-
 def _place(filename: str, page: int | None) -> str:
     return filename if page is None else f"{filename}, page {page}"
 
