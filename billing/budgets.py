@@ -1,8 +1,9 @@
 """Budgets on the hot path: reserve before the model is called, settle after; exact, whoever else writes meanwhile.
 
-Chat's group commit writes many turns in one statement. The counters' changes ride in it: `reserve` and `settle` make
-rows, `BUDGET_CTES` applies them. A turn that does not fit violates a constraint, so the whole statement rolls back;
-the writer tries the turns one by one, and exactly those fail that do not fit. `exceeded_from` says which cap it was.
+Chat's group commit writes many turns in one statement. The counters' changes ride in it: `taking` and `settle` make
+rows, `COUNT_ONE_CTE` or `COUNT_MANY_CTES` applies them. A turn that does not fit violates a constraint, so the whole
+statement rolls back; the writer tries the turns one by one, and exactly those fail that do not fit. `exceeded_from`
+says which cap it was.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,74 +32,61 @@ CAPS_SUBQUERY = """
  WHERE billing_budget.agent_id = agent.id AND billing_budget.is_active)
 """
 
-# The columns of the rows that `reserve` and `settle` make, for json_to_recordset.
-RESERVING_COLUMNS = (
-    "counter uuid, budget uuid, subject text, starts timestamptz, resets timestamptz, usd numeric, tokens bigint"
-)
-SETTLING_COLUMNS = "counter uuid, reserved_usd numeric, reserved_tokens bigint, spent_usd numeric, spent_tokens bigint"
+# Makes the counters of `reserve`'s rows, given as JSON, where they are missing. Counters must be there before turns are
+# counted: to change a row that is known to be there costs half of what "insert or else change" costs.
+OPEN_COUNTERS = """
+INSERT INTO billing_budgetcounter (id, budget_id, subject, starts_at, resets_at,
+    reserved_usd, reserved_tokens, spent_usd, spent_tokens, room_usd, room_tokens)
+SELECT DISTINCT row.counter, row.budget, row.subject, row.starts, row.resets,
+    0, 0, 0, 0, budget.limit_usd, budget.limit_tokens
+FROM json_to_recordset($1::json) AS row(
+    counter uuid, budget uuid, subject text, starts timestamptz, resets timestamptz)
+JOIN billing_budget budget ON budget.id = row.budget
+ORDER BY row.counter
+ON CONFLICT (id) DO NOTHING
+"""
 
-# Common table expressions for a statement that has `reserving` and `settling`, with these columns, before them.
-# A row in them counts each time that it is written: keep out what a repeated statement has written before.
-# One statement must not change a row twice, so a counter that is reserved and settled at once is changed in one step.
-# Counters are locked in the order of their ids, so that two processes never wait for each other. The limit is read
-# from the budget: a cap that was changed holds from the next turn on.
-BUDGET_CTES = f"""
-reservations AS MATERIALIZED (
-    SELECT counter, budget, subject, starts, resets, sum(usd) AS usd, sum(tokens)::bigint AS tokens
-    FROM reserving GROUP BY counter, budget, subject, starts, resets
-), settlements AS MATERIALIZED (
-    SELECT counter, sum(reserved_usd) AS reserved_usd, sum(reserved_tokens)::bigint AS reserved_tokens,
-        sum(spent_usd) AS spent_usd, sum(spent_tokens)::bigint AS spent_tokens
-    FROM settling GROUP BY counter
-), locked_counters AS MATERIALIZED (
-    SELECT id FROM billing_budgetcounter
-    WHERE id IN (SELECT counter FROM reservations UNION ALL SELECT counter FROM settlements)
-    ORDER BY id FOR UPDATE
-), reserved_counters AS (
-    INSERT INTO billing_budgetcounter AS mine (id, budget_id, subject, starts_at, resets_at, reserved_usd,
-        reserved_tokens, spent_usd, spent_tokens, room_usd, room_tokens)
-    SELECT r.counter, r.budget, r.subject, r.starts, r.resets,
-        r.usd, r.tokens, 0, 0, budget.limit_usd - r.usd, budget.limit_tokens - r.tokens
-    FROM reservations r JOIN billing_budget budget ON budget.id = r.budget
-    WHERE (SELECT count(*) FROM locked_counters) >= 0
-    ORDER BY r.counter
-    ON CONFLICT (id) DO UPDATE SET
-        (reserved_usd, reserved_tokens, spent_usd, spent_tokens, room_usd, room_tokens, alerted_at) = (
-            SELECT now.reserved_usd, now.reserved_tokens, now.spent_usd, now.spent_tokens,
-                EXCLUDED.room_usd + EXCLUDED.reserved_usd - now.spent_usd - now.reserved_usd,
-                EXCLUDED.room_tokens + EXCLUDED.reserved_tokens - now.spent_tokens - now.reserved_tokens,
-                CASE WHEN now.spent_usd >= {ALERT_SHARE} * (EXCLUDED.room_usd + EXCLUDED.reserved_usd)
-                    OR now.spent_tokens >= {ALERT_SHARE} * (EXCLUDED.room_tokens + EXCLUDED.reserved_tokens)
-                THEN COALESCE(mine.alerted_at, statement_timestamp()) ELSE mine.alerted_at END
-            FROM (
-                SELECT
-                    greatest(mine.reserved_usd - COALESCE(sum(s.reserved_usd), 0), 0)
-                        + EXCLUDED.reserved_usd AS reserved_usd,
-                    greatest(mine.reserved_tokens - COALESCE(sum(s.reserved_tokens), 0)::bigint, 0)
-                        + EXCLUDED.reserved_tokens AS reserved_tokens,
-                    mine.spent_usd + COALESCE(sum(s.spent_usd), 0) AS spent_usd,
-                    mine.spent_tokens + COALESCE(sum(s.spent_tokens), 0)::bigint AS spent_tokens
-                FROM settlements s WHERE s.counter = mine.id
-            ) now
-        )
-), settled_counters AS (
+# The columns of the rows that `taking` and `settle` make, for json_to_recordset. `reserved` is what is added to the
+# reservations, below zero when one is given back.
+COUNTING_COLUMNS = (
+    "counter uuid, takes boolean, reserved_usd numeric, reserved_tokens bigint, spent_usd numeric, spent_tokens bigint"
+)
+# What a select list makes of them: one row for each counter, because one statement must not change a row twice.
+COUNTING_SUMS = """counter, bool_or(takes) AS takes, sum(reserved_usd) AS reserved_usd,
+        sum(reserved_tokens)::bigint AS reserved_tokens, sum(spent_usd) AS spent_usd,
+        sum(spent_tokens)::bigint AS spent_tokens"""
+
+
+def _room(unit: str) -> str:
+    """What is left of a cap; only who takes of it can find it too small."""
+    reserved = f"greatest(mine.reserved_{unit} + counting.reserved_{unit}, 0)"
+    room = f"budget.limit_{unit} - mine.spent_{unit} - counting.spent_{unit} - {reserved}"
+    return f"""reserved_{unit} = {reserved},
+        spent_{unit} = mine.spent_{unit} + counting.spent_{unit},
+        room_{unit} = CASE WHEN counting.takes OR budget.limit_{unit} IS NULL THEN {room}
+            ELSE greatest({room}, 0) END"""
+
+
+# Common table expressions for a statement that has `counting` (COUNTING_SUMS) before them. A row counts each time that
+# it is written: keep out what a repeated statement has written before. The limit is read from the budget: a cap that
+# was changed holds from the next turn on.
+_COUNTED = f"""
+counted AS (
     UPDATE billing_budgetcounter mine SET
-        reserved_usd = greatest(mine.reserved_usd - s.reserved_usd, 0),
-        reserved_tokens = greatest(mine.reserved_tokens - s.reserved_tokens, 0),
-        spent_usd = mine.spent_usd + s.spent_usd,
-        spent_tokens = mine.spent_tokens + s.spent_tokens,
-        room_usd = CASE WHEN budget.limit_usd IS NOT NULL THEN greatest(0,
-            budget.limit_usd - mine.spent_usd - s.spent_usd - greatest(mine.reserved_usd - s.reserved_usd, 0)) END,
-        room_tokens = CASE WHEN budget.limit_tokens IS NOT NULL THEN greatest(0, budget.limit_tokens
-            - mine.spent_tokens - s.spent_tokens - greatest(mine.reserved_tokens - s.reserved_tokens, 0)) END,
-        alerted_at = CASE WHEN mine.spent_usd + s.spent_usd >= {ALERT_SHARE} * budget.limit_usd
-            OR mine.spent_tokens + s.spent_tokens >= {ALERT_SHARE} * budget.limit_tokens
+        {_room("usd")},
+        {_room("tokens")},
+        alerted_at = CASE WHEN mine.spent_usd + counting.spent_usd >= {ALERT_SHARE} * budget.limit_usd
+            OR mine.spent_tokens + counting.spent_tokens >= {ALERT_SHARE} * budget.limit_tokens
             THEN COALESCE(mine.alerted_at, statement_timestamp()) ELSE mine.alerted_at END
-    FROM settlements s, billing_budget budget
-    WHERE (SELECT count(*) FROM locked_counters) >= 0
-        AND mine.id = s.counter AND budget.id = mine.budget_id
-        AND NOT EXISTS (SELECT FROM reservations r WHERE r.counter = s.counter)
-)"""  # noqa: S608 - nothing of a user's in it
+    FROM counting, billing_budget budget
+    WHERE mine.id = counting.counter AND budget.id = mine.budget_id"""  # noqa: S608 - nothing of a user's in it
+COUNT_ONE_CTE = f"{_COUNTED}\n)"
+# Several counters are locked in the order of their ids, so that two processes never wait for each other.
+COUNT_MANY_CTES = f"""
+locked_counters AS MATERIALIZED (
+    SELECT id FROM billing_budgetcounter WHERE id IN (SELECT counter FROM counting) ORDER BY id FOR UPDATE
+), {_COUNTED} AND (SELECT count(*) FROM locked_counters) >= 0
+)"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +117,7 @@ def reserve(
     tokens: int,
     now: datetime,
 ) -> list[dict[str, Any]]:
-    """The rows of `reserving` for a turn that may cost up to `usd` dollars and `tokens` tokens.
+    """What a turn that may cost up to `usd` dollars and `tokens` tokens takes: a row for each cap that counts it.
 
     A turn without a key, or without an end user, is not counted by the caps on these.
     """
@@ -186,13 +174,30 @@ def as_reservation(rows: Iterable[dict[str, Any]]) -> list[list[Any]]:
     return [[str(row["counter"]), row["usd"], row["tokens"]] for row in rows]
 
 
-def settle(reservation: Iterable[Sequence[Any]] | None, *, usd: Decimal, tokens: int) -> list[dict[str, Any]]:
-    """The rows of `settling` for a run that kept this reservation and cost this much. Costs above it are kept, too."""
-    spent = {"spent_usd": _as_money(usd), "spent_tokens": tokens}
+def taking(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of `counting` for a turn's reservation, the rows of `reserve`."""
     return [
-        {"counter": counter, "reserved_usd": reserved_usd, "reserved_tokens": reserved_tokens, **spent}
-        for counter, reserved_usd, reserved_tokens in reservation or ()
+        _count(row["counter"], takes=True, usd=row["usd"], tokens=row["tokens"], spent_usd="0", spent_tokens=0)
+        for row in rows
     ]
+
+
+def settle(reservation: Iterable[Sequence[Any]] | None, *, usd: Decimal, tokens: int) -> list[dict[str, Any]]:
+    """The rows of `counting` for a run that kept this reservation and cost this much. Costs above it are kept, too."""
+    spent = _as_money(usd)
+    return [
+        _count(counter, takes=False, usd=f"-{held_usd}", tokens=-held_tokens, spent_usd=spent, spent_tokens=tokens)
+        for counter, held_usd, held_tokens in reservation or ()
+    ]
+
+
+def _count(
+    counter: UUID | str, *, takes: bool, usd: str, tokens: int, spent_usd: str, spent_tokens: int
+) -> dict[str, Any]:
+    return {
+        "counter": counter, "takes": takes, "reserved_usd": usd, "reserved_tokens": tokens, "spent_usd": spent_usd,
+        "spent_tokens": spent_tokens,
+    }  # fmt: skip
 
 
 def _as_money(usd: Decimal) -> str:

@@ -137,7 +137,6 @@ async def _reserve(turn: Turn, beginning: _Beginning, run: LiveRun, record: dict
         turn.agent,
         turn.principal,
         conversation_id=run.conversation_id,
-        run_id=run.run_id,
         end_user=turn.end_user,
         texts=(turn.extra_instructions, beginning.question),
         history=beginning.history,
@@ -300,15 +299,11 @@ async def _finish(run: LiveRun, turn: Turn, outcome: Outcome, start: dict[str, A
         "at": datetime.now(UTC),
     }
     try:
-        await writer.finish(record, _settle(run, start, usage, cost), news_of_end(turn.agent, record, start))
+        settling = settle(start["reservation"], usd=cost, tokens=usage.input_tokens + usage.output_tokens)
+        await writer.finish(record, settling, news_of_end(turn.agent, record, start))
     except GiloError as error:
         outcome = replace(outcome, error=error)
     _tell_end(run, outcome, record, usage, cost)
-
-
-def _settle(run: LiveRun, start: dict[str, Any], usage: Usage, cost: Decimal) -> list[dict[str, Any]]:
-    rows = settle(start["reservation"], usd=cost, tokens=usage.input_tokens + usage.output_tokens)
-    return [{**row, "run": run.run_id} for row in rows]
 
 
 def _tell_end(run: LiveRun, outcome: Outcome, record: dict[str, Any], usage: Usage, cost: Decimal) -> None:

@@ -21,7 +21,6 @@ async def reserve_for(
     principal: Principal,
     *,
     conversation_id: UUID,
-    run_id: UUID,
     end_user: str,
     texts: Sequence[str],
     history: Sequence[ChatMessage],
@@ -37,7 +36,7 @@ async def reserve_for(
     read += sum(count_tokens(message.content) + MESSAGE_TOKENS for message in history)
     read += passages * PASSAGE_TOKENS if config.knowledge_enabled else 0
     written = config.max_tokens if max_tokens is None else min(max_tokens, config.max_tokens)
-    rows = reserve(
+    return reserve(
         agent.caps,
         api_key_id=principal.api_key_id,
         end_user=end_user,
@@ -46,4 +45,3 @@ async def reserve_for(
         tokens=read + written,
         now=now,
     )
-    return [{**row, "run": run_id} for row in rows]

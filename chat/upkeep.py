@@ -7,21 +7,19 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from accounts.doors import check_still_allowed
 from agents.keys import take_used_keys
 from agents.services import record_key_use
-from billing.budgets import BUDGET_CTES, RESERVING_COLUMNS
+from billing.budgets import COUNT_MANY_CTES, COUNTING_SUMS
 from chat.execution import process_id
 from chat.repeats import forget_old_keys
 from chat.runtime.events import KEEP_ALIVE_SECONDS
 from chat.runtime.outcome import CANCELLED, Interrupted, Outcome
 from chat.streams import LiveRun, Watched, access_watchers, keep_alive, live_runs
-from core.async_db import fetch_all
+from core.async_db import fetch_all, run_in_thread
 from core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -81,14 +79,17 @@ WITH dead AS MATERIALIZED (
     JOIN agents_agent agent ON agent.id = run.agent_id
     CROSS JOIN (VALUES ('message.created'), ('run.failed')) AS kind(type)
     WHERE kind.type = ANY(agent.wanted_events) AND (kind.type = 'run.failed' OR dead.content <> '')
-), reserving AS MATERIALIZED (
-    SELECT row.* FROM json_to_recordset('[]') AS row({RESERVING_COLUMNS})
-), settling AS MATERIALIZED (
+), counting AS MATERIALIZED (
     -- what the model did before the process died is unknown: all that was reserved counts as spent
-    SELECT (item->>0)::uuid AS counter, (item->>1)::numeric AS reserved_usd, (item->>2)::bigint AS reserved_tokens,
-        (item->>1)::numeric AS spent_usd, (item->>2)::bigint AS spent_tokens
-    FROM dead, jsonb_array_elements(dead.reservation) AS item
-), {BUDGET_CTES}
+    SELECT {COUNTING_SUMS}
+    FROM (
+        SELECT (item->>0)::uuid AS counter, false AS takes,
+            -(item->>1)::numeric AS reserved_usd, -(item->>2)::bigint AS reserved_tokens,
+            (item->>1)::numeric AS spent_usd, (item->>2)::bigint AS spent_tokens
+        FROM dead, jsonb_array_elements(dead.reservation) AS item
+    ) held
+    GROUP BY counter
+), {COUNT_MANY_CTES}
 UPDATE chat_run SET finish_reason = 'error', error = why.error, finished_at = clock_timestamp(), reservation = NULL,
     status = dead.status, idempotency_key = CASE dead.status WHEN 'failed' THEN '' ELSE idempotency_key END
 FROM dead, why WHERE chat_run.id = dead.id RETURNING chat_run.id
@@ -143,14 +144,7 @@ async def record_used_keys() -> None:
     """Note when the keys that were looked up lately were used."""
     used = take_used_keys()
     if used:
-        await sync_to_async(_record_and_close, thread_sensitive=False)(used)
-
-
-def _record_and_close(key_ids: set[UUID]) -> None:
-    try:
-        record_key_use(key_ids=key_ids, at=timezone.now())
-    finally:
-        connection.close()  # back to the pool: this thread may not come here again for long
+        await run_in_thread(record_key_use, key_ids=used, at=timezone.now())
 
 
 def _every(seconds: Callable[[], float], work: Callable[[], Awaitable[Any]]) -> Callable[[], Coroutine[Any, Any, None]]:

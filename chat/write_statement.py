@@ -5,9 +5,10 @@ nothing for them. Each part may be written twice without harm (see chat.writer):
 reservation counts only with a run that is new, a settlement only with a run that still holds its reservation.
 """
 
+from enum import Enum
 from functools import cache
 
-from billing.budgets import BUDGET_CTES, RESERVING_COLUMNS, SETTLING_COLUMNS
+from billing.budgets import COUNT_MANY_CTES, COUNT_ONE_CTE, COUNTING_COLUMNS, COUNTING_SUMS
 
 _TURNS = """begun AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s::json) AS turn(
@@ -51,14 +52,13 @@ _TURNS = """begun AS MATERIALIZED (
     UPDATE chat_message SET content = ended.content, status = ended.status, citations = ended.citations FROM ended
     WHERE chat_message.id = ended.answer
 )"""
-_BUDGETS = f"""
-reserving AS MATERIALIZED (
-    SELECT row.* FROM json_to_recordset(%s::json) AS row(run uuid, {RESERVING_COLUMNS})
-    WHERE NOT EXISTS (SELECT FROM chat_run WHERE chat_run.id = row.run)
-), settling AS MATERIALIZED (
-    SELECT row.* FROM json_to_recordset(%s::json) AS row(run uuid, {SETTLING_COLUMNS})
-    WHERE EXISTS (SELECT FROM chat_run WHERE chat_run.id = row.run AND chat_run.reservation IS NOT NULL)
-), {BUDGET_CTES}"""  # noqa: S608 - constants of ours
+_COUNTING = f"""
+counting AS MATERIALIZED (
+    SELECT {COUNTING_SUMS}
+    FROM json_to_recordset(%s::json) AS row(run uuid, {COUNTING_COLUMNS}) LEFT JOIN chat_run ON chat_run.id = row.run
+    WHERE CASE WHEN takes THEN chat_run.id IS NULL ELSE chat_run.reservation IS NOT NULL END
+    GROUP BY counter
+)"""  # noqa: S608 - constants of ours
 _NEWS = """
 news AS (
     INSERT INTO chat_outboxevent (id, workspace_id, agent_id, type, data, created_at)
@@ -77,15 +77,19 @@ FROM ended WHERE chat_run.id = ended.run
 """
 
 
+class Counters(Enum):
+    """How many of the budgets' counters a group changes."""
+
+    NONE = ()
+    ONE = (_COUNTING, COUNT_ONE_CTE)
+    MANY = (_COUNTING, COUNT_MANY_CTES)
+
+
 @cache
-def write_statement(*, with_budgets: bool, with_news: bool) -> str:
-    """The SQL. Parameters, each a JSON list: starts, ends, [reservations, settlements], [events]."""
-    sql = _compose(with_budgets, with_news)
+def write_statement(*, counters: Counters, with_news: bool) -> str:
+    """The SQL. Parameters, each a JSON list: starts, ends, [changes of counters], [events]."""
+    sql = ",".join((_TURNS, *counters.value, *([_NEWS] if with_news else [])))
+    sql = f"WITH {sql}{_ENDS}"
     for place in range(1, sql.count("%s") + 1):
         sql = sql.replace("%s", f"${place}", 1)
     return sql
-
-
-def _compose(with_budgets: bool, with_news: bool) -> str:
-    parts = [_TURNS, *([_BUDGETS] if with_budgets else []), *([_NEWS] if with_news else [])]
-    return f"WITH {','.join(parts)}{_ENDS}"

@@ -14,15 +14,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import orjson
 import psycopg
 
-from billing.budgets import is_over_budget
+from billing.budgets import OPEN_COUNTERS, is_over_budget, taking
 from billing.errors import BudgetExceeded
 from chat.errors import ConversationBusy, RequestRepeated
 from chat.models import ONE_RUN_EACH_KEY, ONE_TURN_AT_A_TIME
-from chat.write_statement import write_statement
+from chat.write_statement import Counters, write_statement
 from core.async_db import connection_parameters
 from core.errors import GiloError, NotFound, StorageFull, Unavailable
 from core.pg_line import PreparedLine
@@ -34,6 +35,7 @@ _STATEMENT_SECONDS = 10.0
 _CONNECT_SECONDS = 3
 _RETRY_SECONDS = 0.1
 _LARGEST_GROUP = 200
+_KNOWN_COUNTERS = 100_000
 Rows = Sequence[dict[str, Any]]
 
 
@@ -43,7 +45,8 @@ class _Row:
     record: dict[str, Any]
     patience: float  # seconds to wait for a database that is away
     done: asyncio.Future[None]
-    budget_rows: Rows = ()
+    counting: Rows = ()
+    reserving: Rows = ()
     news: Rows = ()
     queued_at: float = field(default_factory=time.monotonic)
 
@@ -57,6 +60,7 @@ class Writer:
         self._work: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._line: PreparedLine | None = None
+        self._open_counters: set[UUID] = set()  # that are known to be there
 
     def start(self) -> None:
         """Start the writer's task on the running loop."""
@@ -81,18 +85,19 @@ class Writer:
         Raises Unavailable when the database stays away, NotFound when conversation or agent were deleted meanwhile,
         BudgetExceeded, ConversationBusy, RequestRepeated.
         """
-        await self._put(True, record, BEGIN_PATIENCE_SECONDS, reserving, news)
+        run = {"run": record["run"]}
+        counting = [row | run for row in taking(reserving)]
+        await self._put(_Row(True, record, BEGIN_PATIENCE_SECONDS, _future(), counting, reserving, news))
 
     async def finish(self, record: dict[str, Any], settling: Rows = (), news: Rows = ()) -> None:
         """Make a run's end durable. Raises Unavailable when the database stays away for a minute."""
-        await self._put(False, record, FINISH_PATIENCE_SECONDS, settling, news)
+        run = {"run": record["run"]}
+        counting = [row | run for row in settling]
+        await self._put(_Row(False, record, FINISH_PATIENCE_SECONDS, _future(), counting, (), news))
 
-    def _put(
-        self, is_begin: bool, record: dict[str, Any], patience: float, budget_rows: Rows, news: Rows
-    ) -> asyncio.Future[None]:
+    def _put(self, row: _Row) -> asyncio.Future[None]:
         if self._task is None or self._task.done():
             raise Unavailable()
-        row = _Row(is_begin, record, patience, asyncio.get_running_loop().create_future(), budget_rows, news)
         self._queue.append(row)
         if self._work is not None and not self._work.done():
             self._work.set_result(None)
@@ -131,13 +136,24 @@ class Writer:
 
     async def _execute(self, group: list[_Row]) -> None:
         line = self._line or await self._connect()
-        statement, parameters = _compose(group)
-        self.statements += 1
         late = asyncio.get_running_loop().call_later(_STATEMENT_SECONDS, line.give_up)
         try:
-            await line.execute(statement, parameters)
+            await self._open(line, [row for begin in group for row in begin.reserving])
+            self.statements += 1
+            await line.execute(*_compose(group))
         finally:
             late.cancel()
+
+    async def _open(self, line: PreparedLine, reserving: Rows) -> None:
+        """Make the counters that are not known to be there."""
+        missing = [row for row in reserving if row["counter"] not in self._open_counters]
+        if not missing:
+            return
+        self.statements += 1
+        await line.execute(OPEN_COUNTERS, [orjson.dumps(missing)])
+        if len(self._open_counters) > _KNOWN_COUNTERS:
+            self._open_counters.clear()
+        self._open_counters.update(row["counter"] for row in missing)
 
     async def _write_one_by_one(self, group: list[_Row], error: psycopg.Error) -> None:
         # One bad row failed the statement: each gets its own, so that only the bad one fails.
@@ -165,6 +181,7 @@ class Writer:
 
     async def _disconnect(self) -> None:
         line, self._line = self._line, None
+        self._open_counters.clear()  # who knows what has become of the database
         if line is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 await line.close()
@@ -176,15 +193,16 @@ def _compose(group: list[_Row]) -> tuple[str, list[bytes]]:
         [row.record for row in group if row.is_begin],
         [row.record for row in group if not row.is_begin],
     ]
-    with_budgets = any(row.budget_rows for row in group)
-    with_news = any(row.news for row in group)
-    if with_budgets:
-        lists.append([item for row in group if row.is_begin for item in row.budget_rows])
-        lists.append([item for row in group if not row.is_begin for item in row.budget_rows])
-    if with_news:
-        lists.append([item for row in group for item in row.news])
-    statement = write_statement(with_budgets=with_budgets, with_news=with_news)
-    return statement, [orjson.dumps(rows) for rows in lists]
+    counting = [item for row in group for item in row.counting]
+    news = [item for row in group for item in row.news]
+    changed = {str(item["counter"]) for item in counting}
+    counters = Counters.MANY if len(changed) > 1 else Counters.ONE if changed else Counters.NONE
+    lists += [rows for rows in (counting, news) if rows]
+    return write_statement(counters=counters, with_news=bool(news)), [orjson.dumps(rows) for rows in lists]
+
+
+def _future() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()
 
 
 def _fail(rows: list[_Row], error: Exception) -> None:

@@ -7,16 +7,19 @@ synchronous view's, a job's) has none and connects for each statement: a pool th
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import connections
+from asgiref.sync import sync_to_async
+from django.db import connection, connections
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from core.errors import Unavailable
 
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 _POOL_SIZE = 4
 _WAIT_SECONDS = 5.0
 _RECONNECT_SECONDS = 2.0  # an attempt is given up after this, and a request starts a new one: no long pauses
@@ -53,21 +56,39 @@ async def _fetch_once(
     pool: AsyncConnectionPool, statement: str, parameters: Sequence[Any]
 ) -> list[tuple[Any, ...]] | None:
     """The rows; None when the connection turned out to be broken. (To ask each one first costs a round trip.)"""
-    async with pool.connection(timeout=_WAIT_SECONDS) as connection:
+    async with pool.connection(timeout=_WAIT_SECONDS) as pooled:
         try:
-            cursor = await connection.execute(statement, parameters, prepare=True)
+            cursor = await pooled.execute(statement, parameters, prepare=True)
             return await cursor.fetchall()
         except psycopg.OperationalError:
-            if not connection.broken:
+            if not pooled.broken:
                 raise
             return None
 
 
 async def _fetch_alone(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     options = {**connection_parameters(), "autocommit": True, "connect_timeout": int(_WAIT_SECONDS)}
-    async with await psycopg.AsyncConnection.connect(**options) as connection:
-        cursor = await connection.execute(statement, parameters)
+    async with await psycopg.AsyncConnection.connect(**options) as alone:
+        cursor = await alone.execute(statement, parameters)
         return await cursor.fetchall()
+
+
+async def run_in_thread(
+    work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **options: _Arguments.kwargs
+) -> _Result:
+    """Call what reads and writes through Django's models, off the event loop.
+
+    The thread's connection goes back to Django's pool: the thread may end, or not come here again for long, and a
+    connection that a thread takes to its grave is lost to the pool for ever.
+    """
+
+    def work_and_close() -> _Result:
+        try:
+            return work(*arguments, **options)
+        finally:
+            connection.close()
+
+    return await sync_to_async(work_and_close, thread_sensitive=False)()
 
 
 async def close_pool() -> None:

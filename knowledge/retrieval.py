@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.db import connection
 from pgvector import HalfVector
 
+from core.async_db import run_in_thread
 from knowledge import lexical
 from knowledge.embedding import get_embedder
 from knowledge.errors import EmbeddingRejected, EmbeddingUnavailable
@@ -65,14 +65,7 @@ def search(agent_id: UUID, query: str, limit: int = 5, *, mode: Mode = "hybrid")
 
 async def search_passages(agent_id: UUID, query: str, limit: int = 5) -> list[Passage]:
     """`search`, off the event loop."""
-    return await sync_to_async(_search_and_close, thread_sensitive=False)(agent_id, query, limit)
-
-
-def _search_and_close(agent_id: UUID, query: str, limit: int) -> list[Passage]:
-    try:
-        return search(agent_id, query, limit)
-    finally:
-        connection.close()  # back to the pool: this thread may not come here again for long
+    return await run_in_thread(search, agent_id, query, limit)
 
 
 def _rank_by_words(agent_id: UUID, query: str) -> Ranking:

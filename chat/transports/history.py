@@ -4,12 +4,8 @@ Reads here are Django's, in threads: they are not hot. A visitor sees its own co
 than how it went.
 """
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
-
-from asgiref.sync import sync_to_async
-from django.db import connection
 
 from accounts.permissions import Principal
 from chat.api import ConversationOutput, MessageOutput
@@ -20,6 +16,7 @@ from chat.services import delete_conversation, give_feedback
 from chat.transports.doors import authorize_key
 from chat.transports.http import Endpoint, Request
 from chat.transports.sse import CHAT, key_token
+from core.async_db import run_in_thread
 from core.errors import FieldError, ValidationFailed
 from core.text import is_storable
 from knowledge.api import PassageOutput, SearchInput
@@ -37,7 +34,7 @@ async def show_conversations(request: Request) -> None:
     """GET /api/v1/conversations?limit&cursor&user"""
     identity, principal = await authorize_key(key_token(request), LIST)
     page = read_page_query(request.scope["query_string"])
-    answer = await _in_thread(_list_conversations, principal, identity.agent.agent_id, page)
+    answer = await run_in_thread(_list_conversations, principal, identity.agent.agent_id, page)
     await request.respond_json(200, answer)
 
 
@@ -45,7 +42,7 @@ async def show_messages(request: Request) -> None:
     """GET /api/v1/conversations/{id}/messages?limit&cursor"""
     _, principal = await authorize_key(key_token(request), LIST)
     page = read_page_query(request.scope["query_string"])
-    answer = await _in_thread(_list_messages, principal, request.path_id("conversation_id"), page)
+    answer = await run_in_thread(_list_messages, principal, request.path_id("conversation_id"), page)
     await request.respond_json(200, answer)
 
 
@@ -53,7 +50,7 @@ async def remove_conversation(request: Request) -> None:
     """DELETE /api/v1/conversations/{id}"""
     _, principal = await authorize_key(key_token(request), DELETE)
     conversation_id = request.path_id("conversation_id")
-    await _in_thread(lambda: delete_conversation(principal=principal, conversation_id=conversation_id))
+    await run_in_thread(lambda: delete_conversation(principal=principal, conversation_id=conversation_id))
     await request.respond_json(200, {"id": str(conversation_id), "deleted": True})
 
 
@@ -62,7 +59,7 @@ async def rate_message(request: Request) -> None:
     _, principal = await authorize_key(key_token(request), CHAT)
     message_id = request.path_id("message_id")
     value, comment = read_feedback(await request.read_json())
-    message = await _in_thread(
+    message = await run_in_thread(
         lambda: give_feedback(principal=principal, message_id=message_id, value=value, comment=comment)
     )
     answer = {"id": str(message.pk), "feedback": message.feedback, "feedback_comment": message.feedback_comment}
@@ -126,17 +123,6 @@ def _describe_message(principal: Principal, message: Message) -> dict[str, Any]:
     if principal.end_user and described["run"]:
         described["run"] = {name: described["run"][name] for name in _RUN_FACTS_FOR_VISITORS}
     return described
-
-
-async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
-    return await sync_to_async(_work_and_close, thread_sensitive=False)(work, *arguments)
-
-
-def _work_and_close(work: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return work(*arguments)
-    finally:
-        connection.close()  # back to the pool: this thread may not come here again for long
 
 
 conversations_endpoint = Endpoint(LIST, GET=show_conversations)

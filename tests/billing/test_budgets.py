@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from billing import budgets
 from billing.budgets import (
-    BUDGET_CTES,
     CAPS_SUBQUERY,
-    RESERVING_COLUMNS,
-    SETTLING_COLUMNS,
+    COUNT_MANY_CTES,
+    COUNT_ONE_CTE,
+    COUNTING_COLUMNS,
+    COUNTING_SUMS,
+    OPEN_COUNTERS,
     Cap,
     as_reservation,
     exceeded_from,
@@ -28,18 +30,17 @@ from billing.budgets import (
     period_at,
     reserve,
     settle,
+    taking,
 )
 from billing.models import Budget, BudgetCounter
 from core.async_db import close_pool, connection_parameters
 from core.ids import uuid7
 from tests.factories import make_agent, make_workspace
 
-STATEMENT = f"""
-WITH reserving AS MATERIALIZED (SELECT * FROM json_to_recordset(%s::json) AS r({RESERVING_COLUMNS})),
-settling AS MATERIALIZED (SELECT * FROM json_to_recordset(%s::json) AS s({SETTLING_COLUMNS})),
-{BUDGET_CTES}
-SELECT 1
-"""
+COUNTING = f"""
+counting AS MATERIALIZED (
+    SELECT {COUNTING_SUMS} FROM json_to_recordset(%s::json) AS r({COUNTING_COLUMNS}) GROUP BY counter
+)"""
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
@@ -69,8 +70,20 @@ async def connect():
     return await psycopg.AsyncConnection.connect(**connection_parameters(), autocommit=True)
 
 
+def statements(reserving, settling):
+    """As the group commit does it: counters that may be missing are made first."""
+    changes = [*taking(reserving), *settling]
+    several = len({str(row["counter"]) for row in changes}) > 1
+    ctes = COUNT_MANY_CTES if several else COUNT_ONE_CTE
+    return [
+        (OPEN_COUNTERS.replace("$1", "%s"), [orjson.dumps(list(reserving)).decode()]),
+        (f"WITH {COUNTING}, {ctes} SELECT 1", [orjson.dumps(changes).decode()]),
+    ]
+
+
 async def write(connection, reserving=(), settling=()):
-    await connection.execute(STATEMENT, [orjson.dumps(list(rows)).decode() for rows in (reserving, settling)])
+    for statement, parameters in statements(reserving, settling):
+        await connection.execute(statement, parameters)
 
 
 async def try_write(connection, rows):
@@ -128,7 +141,7 @@ async def test_50_parallel_reservations_on_two_connections_admit_exactly_what_fi
 async def test_group_that_does_not_fit_writes_nothing_and_its_turns_fit_one_by_one(link, budget):
     turns = [ask([budget], "0.4") for _ in range(3)]
     assert not await try_write(link, [row for turn in turns for row in turn])
-    assert not await BudgetCounter.objects.aexists()
+    assert (await counter_of(budget)).reserved_usd == 0
     assert [await try_write(link, turn) for turn in turns] == [True, True, False]
 
 
@@ -372,7 +385,8 @@ def change(reserving, settling):
 
     try:
         with transaction.atomic(), django_connection.cursor() as cursor:
-            cursor.execute(STATEMENT, [orjson.dumps(rows).decode() for rows in (reserving, settling)])
+            for statement, parameters in statements(reserving, settling):
+                cursor.execute(statement, parameters)
     except IntegrityError as error:
         assert budgets.is_over_budget(error.__cause__)
         return False

@@ -39,7 +39,9 @@ def test_turn_over_the_cap_is_refused_before_the_model_is_asked(client_with_key,
     assert "starts anew on" in error["message"]
     assert int(response.headers["Retry-After"]) > 0
     assert fake_model.chats == []
-    assert (Run.objects.count(), Message.objects.count(), BudgetCounter.objects.count()) == (0, 0, 0)
+    assert (Run.objects.count(), Message.objects.count()) == (0, 0)
+    counter = BudgetCounter.objects.get()
+    assert (counter.reserved_tokens, counter.spent_tokens, counter.room_tokens) == (0, 0, 10)
 
 
 def test_fifty_turns_at_once_at_the_cap_admit_exactly_what_fits(client_with_key, agent, server):

@@ -1,11 +1,15 @@
 import asyncio
 from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import uuid4
 
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 
+from billing.budgets import Cap, as_reservation, reserve, settle
+from billing.errors import BudgetExceeded
+from billing.models import Budget, BudgetCounter
 from chat import writer as module
 from chat.models import Conversation, Message, Run
 from chat.writer import Writer
@@ -73,6 +77,64 @@ async def test_writer_row_written_twice_counts_once(writer, agent):
     await writer.begin(begun)
     await writer.begin(begun)
     assert (await Conversation.objects.acount(), await Message.objects.acount()) == (1, 2)
+
+
+def turn_with_budgets(agent, caps):
+    begun = beginning(agent)
+    rows = reserve(
+        caps, api_key_id=None, end_user="", conversation_id=begun["conversation"], usd=Decimal("0.5"), tokens=50,
+        now=begun["at"],
+    )  # fmt: skip
+    return begun | {"reservation": as_reservation(rows)}, rows
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_writer_budgets_count_a_turn_once_however_often_it_is_written(writer, agent, count):
+    caps = await sync_to_async(make_caps)(agent, count)
+    begun, rows = turn_with_budgets(agent, caps)
+    for _ in range(2):
+        await writer.begin(begun, rows)
+    assert await counts() == [(Decimal("0.5"), 50, Decimal(0), 0)] * count
+    settling = settle(begun["reservation"], usd=Decimal("0.2"), tokens=20)
+    for _ in range(2):
+        await writer.finish(ending(begun), settling)
+    assert await counts() == [(Decimal(0), 0, Decimal("0.2"), 20)] * count
+
+
+async def test_writer_makes_a_counter_once_and_asks_anew_after_a_lost_connection(writer, agent):
+    caps = await sync_to_async(make_caps)(agent, 1)
+    await writer.begin(*turn_with_budgets(agent, caps))
+    assert writer.statements == 2
+    await writer.begin(*turn_with_budgets(agent, caps))
+    assert writer.statements == 3
+    await BudgetCounter.objects.all().adelete()  # as a backup that was put back would
+    await sync_to_async(end_connection)(writer._line._connection.info.backend_pid)
+    await writer.begin(*turn_with_budgets(agent, caps))
+    assert await counts() == [(Decimal("0.5"), 50, Decimal(0), 0)]
+
+
+async def test_writer_turn_over_its_budget_fails_alone(writer, agent):
+    caps = await sync_to_async(make_caps)(agent, 1)
+    turns = [turn_with_budgets(agent, caps) for _ in range(3)]
+    free = beginning(agent)
+    results = await asyncio.gather(writer.begin(free), *(writer.begin(*turn) for turn in turns), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), type(None), type(None), BudgetExceeded]
+    assert await Run.objects.acount() == 3
+
+
+def make_caps(agent, count):
+    made = [
+        Budget.objects.create(
+            workspace=agent.workspace, agent_id=agent.pk, scope="agent", period="day", limit_usd=Decimal(1)
+        )
+        for _ in range(count)
+    ]
+    return [Cap(budget.pk, budget.scope, None, budget.period) for budget in made]
+
+
+async def counts():
+    rows = BudgetCounter.objects.values_list("reserved_usd", "reserved_tokens", "spent_usd", "spent_tokens")
+    return [row async for row in rows]
 
 
 async def test_writer_lost_connection_is_made_anew(writer, agent):

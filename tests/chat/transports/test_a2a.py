@@ -1,6 +1,5 @@
 """A2A 1.0, asked by the official SDK's client over real HTTP."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -35,6 +34,7 @@ from google.protobuf.json_format import MessageToDict
 
 from agents import services
 from chat.models import Channel, Conversation, Run
+from core.async_db import run_in_thread
 from tests.chat.conftest import make_client
 from tests.factories import make_agent, make_workspace
 from tests.processes import wait_until
@@ -70,11 +70,6 @@ async def send(session: Any, text: str, **fields: Any) -> Any:
     return answer.task
 
 
-async def in_thread(work, *arguments):
-    """Rows are Django's synchronous matter."""
-    return await asyncio.to_thread(work, *arguments)
-
-
 def call(client, method: str, params: object = None, **headers: str) -> requests.Response:
     """One call by hand."""
     body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params or {}}
@@ -85,7 +80,7 @@ def call(client, method: str, params: object = None, **headers: str) -> requests
 
 # --- the card ---------------------------------------------------------------------------------------------------------
 async def test_card_tells_what_the_agent_is(server, client_with_key, agent):
-    await in_thread(lambda: services.update_agent(agent=agent, description="Knows the harbour."))
+    await run_in_thread(lambda: services.update_agent(agent=agent, description="Knows the harbour."))
     async with httpx.AsyncClient(headers=client_with_key.headers) as http:
         card = await A2ACardResolver(http, address(client_with_key)).get_agent_card()
     assert (card.name, card.description, card.version) == ("Guide", "Knows the harbour.", "1")
@@ -138,7 +133,7 @@ async def test_message_is_answered_by_a_completed_task(client_with_key, fake_mod
     assert second.context_id == first.context_id
     assert second.id != first.id
     assert [one["content"] for one in fake_model.chats[1]["messages"]][1:] == ["SAY: One", "One", "SAY: Two"]
-    run = await in_thread(lambda: Run.objects.select_related("conversation").latest("id"))
+    run = await run_in_thread(lambda: Run.objects.select_related("conversation").latest("id"))
     assert (str(run.pk), str(run.conversation_id)) == (second.id, second.context_id)
     assert run.conversation.channel == Channel.A2A
 
@@ -194,14 +189,14 @@ async def test_tasks_are_listed_newest_first_and_in_pages(client_with_key, serve
     assert not any(task.artifacts for task in page.tasks)
     assert [task.artifacts[0].parts[0].text for task in of_one.tasks] == ["Two", "One"]
     assert [task.id for task in failed.tasks] == [third.id]
-    async with connected(await in_thread(make_client, server, agent)) as session:
+    async with connected(await run_in_thread(make_client, server, agent)) as session:
         assert (await session.list_tasks(ListTasksRequest())).total_size == 0
 
 
 async def test_task_that_is_not_waited_for_is_joined_and_followed_to_its_end(client_with_key):
     async with connected(client_with_key, streaming=True) as session:
         working = await begin(client_with_key, "WORDS:150 DELAY:20")
-        await in_thread(wait_until, lambda: Run.objects.get().answer.content, 5, "the first text")
+        await run_in_thread(wait_until, lambda: Run.objects.get().answer.content, 5, "the first text")
         events = [event async for event in session.subscribe(SubscribeToTaskRequest(id=working.id))]
         with pytest.raises(UnsupportedOperationError):
             async for _ in session.subscribe(SubscribeToTaskRequest(id=working.id)):
@@ -223,14 +218,14 @@ async def begin(client, text: str) -> Any:
 
 async def test_cancelled_task_keeps_what_was_written(client_with_key, fake_model):
     working = await begin(client_with_key, "WORDS:900 DELAY:20")
-    await in_thread(wait_until, lambda: Run.objects.get().answer.content, 5, "the first text")
+    await run_in_thread(wait_until, lambda: Run.objects.get().answer.content, 5, "the first text")
     async with connected(client_with_key) as session:
         cancelled = await session.cancel_task(CancelTaskRequest(id=working.id))
         assert cancelled.status.state == TaskState.TASK_STATE_CANCELED
         assert cancelled.artifacts[0].parts[0].text.startswith("word0 ")
         with pytest.raises(TaskNotCancelableError):
             await session.cancel_task(CancelTaskRequest(id=working.id))
-    await in_thread(wait_until, lambda: fake_model.aborted == 1, 5, "the end of the model call")
+    await run_in_thread(wait_until, lambda: fake_model.aborted == 1, 5, "the end of the model call")
 
 
 async def test_failed_task_says_why(client_with_key):
@@ -255,7 +250,7 @@ async def test_revoked_key_ends_the_stream_in_words(client_with_key, agent):
         events = []
         async for event in session.send_message(message("WORDS:900 DELAY:20")):
             if not events:
-                await in_thread(lambda: services.revoke_api_key(key=agent.api_keys.get()))
+                await run_in_thread(lambda: services.revoke_api_key(key=agent.api_keys.get()))
             events.append(event)
     assert events[-1].status_update.status.state == TaskState.TASK_STATE_FAILED
     assert "access ended" in events[-1].status_update.status.message.parts[0].text
@@ -265,7 +260,7 @@ async def test_revoked_key_ends_the_stream_in_words(client_with_key, agent):
 async def test_unknown_task_and_another_keys_task_are_not_found(client_with_key, server, agent):
     async with connected(client_with_key) as session:
         mine = await send(session, "SAY: One")
-    other = await in_thread(make_client, server, agent)
+    other = await run_in_thread(make_client, server, agent)
     async with connected(other) as session:
         for task_id in (mine.id, str(uuid4()), "x", ""):
             with pytest.raises(TaskNotFoundError):
@@ -356,7 +351,7 @@ def test_wrong_key_another_agent_and_a_foreign_page_are_refused(client_with_key)
 
 
 async def test_official_client_with_a_wrong_key_hears_of_it(client_with_key, agent):
-    await in_thread(lambda: services.deploy_agent(agent=agent))  # the card is public, the agent is not
+    await run_in_thread(lambda: services.deploy_agent(agent=agent))  # the card is public, the agent is not
     client_with_key.headers = {"Authorization": "Bearer gilo_wrong"}
     async with connected(client_with_key) as session:
         with pytest.raises(A2AClientError, match="401"):
@@ -376,9 +371,9 @@ def test_idempotency_key_gives_the_same_task(client_with_key):
 async def test_sources_are_an_artifact_of_data(client_with_key, agent):
     async with connected(client_with_key) as session:
         task = await send(session, "SAY: One [1]")
-        run = await in_thread(lambda: Run.objects.select_related("answer").get())
+        run = await run_in_thread(lambda: Run.objects.select_related("answer").get())
         run.answer.citations = [{"index": 1, "filename": "guide.md"}]
-        await in_thread(run.answer.save)
+        await run_in_thread(run.answer.save)
         answer, sources = (await session.get_task(GetTaskRequest(id=task.id))).artifacts
     assert answer.artifact_id == "answer"
     assert MessageToDict(sources.parts[0].data) == {"citations": [{"index": 1.0, "filename": "guide.md"}]}

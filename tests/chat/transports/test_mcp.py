@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 
 from agents import services
 from chat.models import Channel, Conversation, Run
+from core.async_db import run_in_thread
 from knowledge import reading
 from knowledge.models import Document
 from knowledge.processing import process_next
@@ -44,11 +45,6 @@ async def connected(client, mode: str = "legacy") -> AsyncIterator[McpClient]:
         McpClient(streamable_http_client(address(client), http_client=http), mode=mode) as session,
     ):
         yield session
-
-
-async def in_thread(work, *arguments):
-    """Rows are Django's synchronous matter."""
-    return await asyncio.to_thread(work, *arguments)
 
 
 def post(client, method: str, params: object = None, **options: object) -> requests.Response:
@@ -81,7 +77,7 @@ def reader(server, settings, tmp_path, client):
 # --- what the official client sees ------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("mode", "version"), [("legacy", HANDSHAKE), ("auto", MODERN)])
 async def test_server_tells_the_agents_name_and_description(client_with_key, agent, mode, version):
-    await in_thread(lambda: services.update_agent(agent=agent, description="Knows the harbour."))
+    await run_in_thread(lambda: services.update_agent(agent=agent, description="Knows the harbour."))
     async with connected(client_with_key, mode) as session:
         assert session.protocol_version == version
         assert (session.server_info.name, session.server_info.title) == (agent.slug, "Guide")
@@ -100,7 +96,7 @@ async def test_ask_answers_and_goes_on_in_its_conversation(client_with_key, agen
     assert conversation in first.content[1].text
     assert second.structured_content["conversation_id"] == conversation
     assert [message["content"] for message in fake_model.chats[1]["messages"]][1:] == ["SAY: One", "One", "SAY: Two"]
-    run = await in_thread(lambda: Run.objects.select_related("conversation").latest("id"))
+    run = await run_in_thread(lambda: Run.objects.select_related("conversation").latest("id"))
     assert str(run.pk) == second.structured_content["run_id"]
     assert (run.conversation.channel, run.api_key_id) == (Channel.MCP, run.conversation.api_key_id)
 
@@ -120,7 +116,7 @@ async def test_ask_tells_progress_while_it_is_answered(client_with_key, mode):
 
 
 async def test_tools_and_resources_are_those_that_the_agent_and_the_key_open(server, client_with_key, agent):
-    knowing = await in_thread(lambda: make_agent(agent.workspace))
+    knowing = await run_in_thread(lambda: make_agent(agent.workspace))
     cases = {
         (): ({"ask", "search"}, True),
         ("chat",): ({"ask"}, False),
@@ -128,7 +124,7 @@ async def test_tools_and_resources_are_those_that_the_agent_and_the_key_open(ser
         ("conversations",): (set(), False),
     }
     for scopes, (tools, has_resources) in cases.items():
-        _, key = await in_thread(
+        _, key = await run_in_thread(
             lambda scopes=scopes: services.create_api_key(agent=knowing, actor=None, name="k", scopes=list(scopes))
         )
         client_with_key.agent_id, client_with_key.headers = str(knowing.pk), {"Authorization": f"Bearer {key}"}
@@ -159,7 +155,7 @@ async def test_ask_cites_and_search_finds_the_document(reader):
 
 
 async def test_search_that_finds_nothing_says_so(reader):
-    await in_thread(lambda: Document.objects.update(status="failed"))
+    await run_in_thread(lambda: Document.objects.update(status="failed"))
     async with connected(reader) as session:
         found = await session.call_tool("search", {"query": "harbour"})
         assert found.structured_content == {"results": []}
@@ -175,9 +171,9 @@ async def test_documents_are_resources(reader):
 
 
 async def test_resources_come_in_pages(reader):
-    agent = await in_thread(lambda: Document.objects.get().agent)
+    agent = await run_in_thread(lambda: Document.objects.get().agent)
     for _ in range(60):
-        await in_thread(make_document, agent)
+        await run_in_thread(make_document, agent)
     async with connected(reader) as session:
         first = await session.list_resources()
         second = await session.list_resources(cursor=first.next_cursor)
@@ -188,7 +184,7 @@ async def test_resources_come_in_pages(reader):
 
 
 async def test_resource_of_another_agent_is_not_there(reader):
-    theirs = await in_thread(lambda: make_document(make_agent(make_workspace()[0])))
+    theirs = await run_in_thread(lambda: make_document(make_agent(make_workspace()[0])))
     async with connected(reader) as session:
         for uri in (f"gilo://documents/{theirs.pk}", "gilo://documents/x", "file:///etc/passwd"):
             with pytest.raises(MCPError, match="There is nothing here"):
@@ -240,16 +236,16 @@ async def test_client_that_goes_leaves_the_run_to_end(client_with_key, agent):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
                 await session.call_tool("ask", {"question": "WORDS:60 DELAY:20"})
-    run = await in_thread(Run.objects.get)
+    run = await run_in_thread(Run.objects.get)
     assert run.status == "streaming"
-    await in_thread(wait_until, lambda: Run.objects.get().status == "complete", 10, "the end of the run")
+    await run_in_thread(wait_until, lambda: Run.objects.get().status == "complete", 10, "the end of the run")
 
 
 async def test_revoked_key_ends_the_answer_in_words(client_with_key, agent):
     async with connected(client_with_key) as session:
         asking = asyncio.ensure_future(session.call_tool("ask", {"question": "WORDS:900 DELAY:20"}))
-        await in_thread(wait_until, Conversation.objects.exists, 5, "the run")
-        await in_thread(lambda: services.revoke_api_key(key=agent.api_keys.get()))
+        await run_in_thread(wait_until, Conversation.objects.exists, 5, "the run")
+        await run_in_thread(lambda: services.revoke_api_key(key=agent.api_keys.get()))
         result = await asyncio.wait_for(asking, 6)
         assert result.is_error
         assert result.structured_content["error"]["code"] == "access_ended"
