@@ -14,7 +14,7 @@ from agents.keys import KeyIdentity
 from billing.plans import windows_of
 from core.async_db import fetch_all
 from core.ids import first_uuid7
-from core.ratelimit import MINUTE_SECONDS, Decision, RateLimited, RateLimiter, Window
+from core.ratelimit import MINUTE_SECONDS, UNLIMITED, Decision, RateLimited, RateLimiter, Window
 
 # A page's visitor is nobody in particular: one of them must not use up the minute of all.
 VISITOR_WINDOWS = (Window("minute", MINUTE_SECONDS, 20),)
@@ -36,15 +36,23 @@ def current_decision() -> Decision | None:
 
 async def admit(identity: KeyIdentity) -> None:
     """Count one request; raises RateLimited, which says which window is full."""
+    visitor = UNLIMITED
     if identity.end_user:
         visitor = await limiter.hit(f"visitor:{identity.key_id}:{identity.end_user}", VISITOR_WINDOWS)
         if not visitor.allowed:
             raise RateLimited(visitor)
     workspace_id = identity.agent.workspace_id
     decision = await limiter.hit(str(workspace_id), windows_of(identity.plan), _count_today)
-    _decision.set(decision)
+    _decision.set(_tighter(decision, visitor))
     if not decision.allowed:
         raise RateLimited(decision)
+
+
+def _tighter(decision: Decision, other: Decision) -> Decision:
+    """The one with fewer requests left, which is what a client has to know."""
+    if other.window is None or (decision.window is not None and decision.remaining <= other.remaining):
+        return decision
+    return other
 
 
 async def _count_today(subject: str, since: datetime) -> int:

@@ -7,9 +7,11 @@ import requests
 from django.utils import timezone
 
 from accounts.models import Workspace
+from agents.keys import forget_keys
 from billing.plans import PLANS, Plan
 from chat.transports.admission import limiter
 from tests.chat.conftest import make_client
+from tests.chat.visiting import make_visitor, make_widget_key
 from tests.factories import make_agent
 
 
@@ -72,6 +74,22 @@ def test_restart_does_not_forget_the_day(client_with_key, monkeypatch):
     monkeypatch.setattr(limiter, "_tallies", {})  # as after a restart
     assert client_with_key.post_chat(stream=False).headers["X-RateLimit-Remaining"] == "0"
     assert client_with_key.post_chat(stream=False).status_code == 429
+
+
+def test_visitor_has_a_minute_of_their_own_and_is_told_the_tighter_one(server, agent, client_with_key):
+    Workspace.objects.update(plan="daily")  # three requests a day, for all
+    key = make_widget_key(agent)
+    answers = [make_visitor(server, key).call("GET", "/api/v1/agent") for _ in range(2)]
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1"], "of the day"
+    Workspace.objects.update(plan="small")
+    forget_keys()
+    visitor, other = make_visitor(server, key), make_visitor(server, key)
+    answers = [visitor.call("GET", "/api/v1/agent") for _ in range(21)]
+    assert [answer.status_code for answer in answers] == [200] * 20 + [429]
+    assert [answer.headers["X-RateLimit-Limit"] for answer in answers] == ["20"] * 21
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers[:20]] == [str(19 - n) for n in range(20)]
+    assert "20 requests a minute" in answers[-1].json()["error"]["message"]
+    assert other.call("GET", "/api/v1/agent").status_code == 200
 
 
 def test_openai_clients_read_their_own_headers(client_with_key):
