@@ -19,12 +19,17 @@ from integrations.models import Delivery, WebhookEndpoint
 from integrations.webhooks.courier import AT_ONCE, Round
 from integrations.webhooks.outbox import dispatch_events
 from integrations.webhooks.queue import PLACES, claim, record
-from integrations.webhooks.schedule import RETRY_DELAYS
+from integrations.webhooks.schedule import retry_delay
 from tests.factories import make_agent, make_event, make_webhook, make_workspace
 from tests.integrations.webhook_receiver import Receiver, Reply
 from tests.processes import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
+# docs/webhooks.md names them
+PROMISED_DELAYS = (
+    timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=5),
+    timedelta(hours=10), timedelta(hours=14), timedelta(hours=20), timedelta(hours=24),
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +126,7 @@ def test_attempts_follow_the_schedule_and_end(agent: Agent) -> None:
     port = free_port()  # nobody listens
     make_webhook(agent, f"http://127.0.0.1:{port}/")
     make_event(agent)
-    for delay in RETRY_DELAYS:
+    for delay in PROMISED_DELAYS:
         deliver()
         waits = waiting_time(Delivery.objects.get())
         assert delay * 0.9 - timedelta(seconds=5) <= waits <= delay * 1.1
@@ -130,6 +135,12 @@ def test_attempts_follow_the_schedule_and_end(agent: Agent) -> None:
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.error, delivery.attempts) == ("failed", "connection_failed", 10)
     assert delivery.next_attempt_at is None
+
+
+def test_delays_vary_by_a_tenth_so_that_receivers_are_not_hit_by_all_at_once() -> None:
+    delays = [retry_delay(1) for _ in range(50)]
+    assert len(set(delays)) > 10
+    assert all(timedelta(seconds=4.5) <= delay <= timedelta(seconds=5.5) for delay in delays if delay)
 
 
 def test_redirect_is_a_failure_and_not_followed(agent: Agent) -> None:

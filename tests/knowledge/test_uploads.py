@@ -1,6 +1,7 @@
 """Bad uploads and how they end."""
 
 import io
+import socket
 import time
 import tracemalloc
 import zipfile
@@ -119,12 +120,32 @@ def test_docx_entities_are_not_resolved(learn, prolog, entity):
     assert document.status in {"ready", "failed"}
 
 
+def test_docx_fetches_nothing_that_it_names(learn):
+    with socket.create_server(("127.0.0.1", 0)) as canary:
+        canary.setblocking(False)
+        address = f"http://127.0.0.1:{canary.getsockname()[1]}/x"
+        namespace = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+        links = "".join(
+            f'<Relationship Id="r{kind}" Type="{namespace}/{kind}" Target="{address}" TargetMode="External"/>'
+            for kind in ("attachedTemplate", "image", "frame", "subDocument")
+        )
+        root = f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{links}</Relationships>'
+        body = files.paragraph("visible words") + f'<w:altChunk xmlns:r="{namespace}" r:id="rframe"/>'
+        parts = {f"word/_rels/{part}.xml.rels": root.encode() for part in ("document", "settings")}
+        document = learn("template.docx", files.make_docx(body, parts=parts))
+        with pytest.raises(BlockingIOError):
+            canary.accept()
+    assert document.status == "ready"
+    assert "visible words" in document.chunks.get().content
+
+
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
         ("../../../etc/cron.d/x.txt", "x.txt"),
         ("/etc/passwd.txt", "passwd.txt"),
         ("\u202etxt.exe.txt", "txt.exe.txt"),
+        ("a\x00b.txt", "ab.txt"),
         ("資料.txt", "資料.txt"),
         ("n" * 300 + ".txt", "n" * 251 + ".txt"),
     ],
