@@ -75,14 +75,14 @@ def _make_support_sample() -> Sample:
         template = get_template("support").make_config()
     return Sample(
         name="Support Atelier Nord",
-        description="Répond aux clients de la boutique : retours, livraison, garantie.",
+        description="Répond aux clients de la boutique : retours, livraison, garantie.",
         config=AgentConfig(
             instructions=template.instructions,
-            welcome_message="Bonjour ! Une question sur votre commande, un retour ou une livraison ?",
+            welcome_message="Bonjour ! Une question sur votre commande, un retour ou une livraison ?",
             suggested_questions=(
-                "Quel est le délai de retour pour un article soldé ?",
-                "Combien coûte la livraison express en France ?",
-                "Combien de temps les sacs à dos sont-ils garantis ?",
+                "Quel est le délai de retour pour un article soldé ?",
+                "Combien coûte la livraison express en France ?",
+                "Combien de temps les sacs à dos sont-ils garantis ?",
             ),
             language="fr",
             appearance=Appearance("#f97316", "#ec4899", "life-buoy"),

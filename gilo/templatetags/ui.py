@@ -30,6 +30,7 @@ _GRADIENTS = (
 )
 _DEFAULT_LOOK = Appearance()
 _gradient_ids = count(1)
+_NAME = re.compile(r"`([^`\n]+)`")
 _TOKENS = re.compile(
     r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<comment>\#[^\n]*)"""
     r"""|(?P<keyword>\b(?:from|import|for|in|or|const|await|new|True|true|curl|print|export)\b)"""
@@ -113,6 +114,12 @@ def highlight(code: str) -> SafeString:
         parts.append(format_html('<span class="tok-{}">{}</span>', match.lastgroup, match.group()))
         end = match.end()
     return SafeString("".join([*parts, escape(code[end:])]))
+
+
+@register.filter
+def code_marks(text: str) -> SafeString:
+    """A sentence of the API's description with its `names` as code; all else is escaped."""
+    return SafeString(_NAME.sub(r"<code>\1</code>", escape(text)))
 
 
 @register.simple_tag(takes_context=True)

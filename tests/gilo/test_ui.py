@@ -33,6 +33,10 @@ def test_highlight_marks_tokens_and_escapes_the_rest():
     assert '<span class="tok-string">&quot;&lt;i&gt;&quot;</span>' in marked
 
 
+def test_names_in_a_description_are_marked_as_code_and_the_rest_is_escaped():
+    assert ui.code_marks("Scope `chat`; <b>`<i>`") == "Scope <code>chat</code>; &lt;b&gt;<code>&lt;i&gt;</code>"
+
+
 def test_icon_with_a_label_is_named_and_without_is_hidden():
     assert 'aria-label="Close"' in ui.icon("x", label="Close")
     assert 'aria-hidden="true"' in ui.icon("x")

@@ -11,6 +11,7 @@ export function setUpTabs(list, { param = list.dataset.param ?? null, onShow = (
       const panel = document.getElementById(each.getAttribute("aria-controls"));
       if (panel) panel.hidden = !selected;
     }
+    revealSelected(list);
     if (focus) tab.focus();
     if (param && remember) writeParam(param, nameOf(tab));
     onShow(nameOf(tab), tab);
@@ -28,6 +29,8 @@ export function setUpTabs(list, { param = list.dataset.param ?? null, onShow = (
     event.preventDefault();
     show(next, { focus: true });
   });
+  new ResizeObserver(() => revealSelected(list)).observe(list); // at first, too, and when a hidden list is shown
+  list.addEventListener("scroll", () => markMore(list), { passive: true });
   if (param) {
     window.addEventListener("popstate", () => {
       const name = new URL(location.href).searchParams.get(param);
@@ -35,6 +38,18 @@ export function setUpTabs(list, { param = list.dataset.param ?? null, onShow = (
     });
   }
   return { show: (name) => { const tab = tabs.find((each) => nameOf(each) === name); if (tab) show(tab); } };
+}
+
+/** On phones the list scrolls: the selected tab stands in its middle. */
+function revealSelected(list) {
+  const tab = list.querySelector('[aria-selected="true"]');
+  if (tab && list.scrollWidth > list.clientWidth) list.scrollLeft = tab.offsetLeft - list.offsetLeft - (list.clientWidth - tab.offsetWidth) / 2;
+  markMore(list);
+}
+
+/** Fades the last tab in sight while there are more beyond it. */
+function markMore(list) {
+  list.toggleAttribute("data-more", list.scrollLeft + list.clientWidth < list.scrollWidth - 2);
 }
 
 function neighbour(tabs, event) {
