@@ -75,14 +75,14 @@ def _make_support_sample() -> Sample:
         template = get_template("support").make_config()
     return Sample(
         name="Support Atelier Nord",
-        description="Répond aux clients de la boutique : retours, livraison, garantie.",
+        description="Répond aux clients de la boutique\u00a0: retours, livraison, garantie.",
         config=AgentConfig(
             instructions=template.instructions,
-            welcome_message="Bonjour ! Une question sur votre commande, un retour ou une livraison ?",
+            welcome_message="Bonjour\u202f! Une question sur votre commande, un retour ou une livraison\u202f?",
             suggested_questions=(
-                "Quel est le délai de retour pour un article soldé ?",
-                "Combien coûte la livraison express en France ?",
-                "Combien de temps les sacs à dos sont-ils garantis ?",
+                "Quel est le délai de retour pour un article soldé\u202f?",
+                "Combien coûte la livraison express en France\u202f?",
+                "Combien de temps les sacs à dos sont-ils garantis\u202f?",
             ),
             language="fr",
             appearance=Appearance("#f97316", "#ec4899", "life-buoy"),
