@@ -8,16 +8,28 @@ from django.db import connection
 
 from tests.fake_model import FakeModel
 
+KEPT_CONNECTIONS = 4  # of threads that live as long as the run: this one, asgiref's, a server's
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """End sessions that threads and event loops of the tests left open, so that the test database can be dropped."""
+    """End sessions that threads and event loops of the tests left open, so that the test database can be dropped.
+
+    Fails when threads took connections to their graves: the pool would be empty some day, here as in production.
+    """
     yield
+    lost = _count_taken_connections()
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+    assert lost <= KEPT_CONNECTIONS, f"{lost} connections were never given back: see core.async_db.run_in_thread"
+
+
+def _count_taken_connections() -> int:
+    stats = connection.pool.get_stats()
+    return int(stats.get("pool_size", 0) - stats.get("pool_available", 0))
 
 
 @pytest.fixture(scope="session")

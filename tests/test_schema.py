@@ -19,7 +19,7 @@ from tests.routes import all_routes
 from tests.test_tenancy import World
 from tests.world import make_place
 
-pytestmark = [pytest.mark.xdist_group("routes"), pytest.mark.django_db]
+pytestmark = [pytest.mark.xdist_group("routes"), pytest.mark.no_cover, pytest.mark.django_db]
 ROOT = Path(__file__).resolve().parent.parent
 # Served, but not part of what programs are told about.
 UNDOCUMENTED = {"/api/schema", "/api/docs", "/api/health"}

@@ -1,6 +1,7 @@
 """The ONNX graph against a plain reading of the paper in numpy."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,17 +26,27 @@ def exact_dense(x, weights, name):
 
 def integer_dense(x, weights, name):
     """As the graph does it: weights as integers, what comes in as integers from 0 to 255."""
-    matrix, factors = quantise(weights[f"{name}.weight"])
+    matrix, factors = quantised(name)
     low, high = min(x.min(), 0), max(x.max(), 0)
     step = (high - low) / 255
     zero = round(-low / step)
     whole = np.clip(np.round(x / step) + zero, 0, 255) - zero
-    return whole @ matrix.T.astype(np.int64) * step * factors + weights[f"{name}.bias"]
+    return whole @ matrix.T.astype(np.float64) * step * factors + weights[f"{name}.bias"]
+
+
+@cache
+def exact_weights():
+    return {name: value.astype(np.float64) for name, value in load_weights().items() if "position_ids" not in name}
+
+
+@cache
+def quantised(name):
+    return quantise(exact_weights()[f"{name}.weight"])
 
 
 def reference(text: str, dense) -> np.ndarray:
     """One text through BERT's encoder, float64."""
-    weights = {name: value.astype(np.float64) for name, value in load_weights().items() if "position_ids" not in name}
+    weights = exact_weights()
     ids = load_tokenizer().encode(text).ids
     prefix = "embeddings"
     words = weights[f"{prefix}.word_embeddings.weight"][ids].astype(np.float16)
