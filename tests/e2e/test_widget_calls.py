@@ -10,6 +10,7 @@ from tests.e2e.test_widget import (  # noqa: F401 - the fixtures, too
     QUESTION,
     Deployment,
     Open,
+    add_script,
     ask,
     deployment,
     expect_answer,
@@ -139,3 +140,31 @@ def test_language_changes_and_the_conversation_stays(open_host: Open, deployment
     page.evaluate("gilo.setLocale('fr-CA')")
     expect(frame.locator("html")).to_have_attribute("lang", "fr")
     expect_answer(frame)
+
+
+TAKE_OUT = "document.querySelector('gilo-widget').remove()"
+
+
+def test_widget_outlives_any_number_of_navigations(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+    page = open_host("")
+    page.clock.install()
+    add_script(page, deployment)
+    expect(page.locator(LAUNCHER)).to_be_visible()
+    for _ in range(8):  # as a router that replaces the body does, every few seconds
+        page.evaluate(TAKE_OUT)
+        page.clock.run_for(5_000)
+        expect(page.locator(LAUNCHER)).to_be_visible()
+
+
+def test_widget_that_the_page_will_not_have_goes(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+    page = open_host("")
+    page.clock.install()
+    add_script(page, deployment)
+    expect(page.locator(LAUNCHER)).to_be_visible()
+    page.evaluate(
+        f"new MutationObserver(() => {TAKE_OUT.replace(')', ')?', 1)}).observe(document.body, {{childList: true}})"
+    )
+    page.evaluate(TAKE_OUT)
+    for _ in range(8):
+        page.clock.run_for(10)
+    assert page.evaluate("gilo.get() === null")

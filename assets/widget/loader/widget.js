@@ -7,11 +7,12 @@ import { readLanguage } from "./options.js";
 import { sayUnread, stringsOf } from "./strings.js";
 import { dress, FULL_SCREEN, readableOn } from "./styles.js";
 
-const REBUILDS = 5; // a page that takes the widget out more often than this means it
+const REBUILDS = 5; // a page that takes the widget out more often than this, each time at once, means it
+const AT_ONCE_MS = 1000;
 
 export class Widget {
   constructor(options, onEnd) {
-    Object.assign(this, { options, onEnd, isOpen: false, unread: 0, rebuilds: 0, user: options.user });
+    Object.assign(this, { options, onEnd, isOpen: false, unread: 0, rebuilds: 0, rebuiltAt: 0, user: options.user });
     this.variables = { ...options.variables };
     this.strings = stringsOf(options.language);
     this.small = matchMedia(FULL_SCREEN);
@@ -193,16 +194,23 @@ export class Widget {
     watch.observe(this.host);
   }
 
-  /** The page took the widget out: a router that changed its content gets it back, who does it again and again not. */
+  /** The page took the widget out: a router that changes its content gets it back, who does it again and again not. */
   #onRemoved() {
     if (this.isDestroyed) return;
     this.bridge.isReady = false; // an element that moves loads its frame anew
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       if (this.host.isConnected || this.isDestroyed) return;
-      if (this.isInline || ++this.rebuilds > REBUILDS) return this.destroy();
+      if (this.isInline || !this.#mayRebuild()) return this.destroy();
       document.body.append(this.host);
     });
+  }
+
+  #mayRebuild() {
+    const now = performance.now();
+    this.rebuilds = now - this.rebuiltAt < AT_ONCE_MS ? this.rebuilds + 1 : 1;
+    this.rebuiltAt = now;
+    return this.rebuilds <= REBUILDS;
   }
 
   #onPlaced() {
