@@ -125,10 +125,10 @@ def test_variables_go_with_the_question(open_host: Open, deployment: Deployment)
     open_chat(page)
     bodies: list[Any] = []
     page.on("request", lambda sent: bodies.append(json.loads(sent.post_data)) if sent.url.endswith("/chat") else None)
-    page.evaluate("gilo.setVariables({ plan: 'pro' }); gilo.setVariables({ city: 'Lille' })")
+    page.evaluate("gilo.setVariables({ plan: 'pro', seats: 3 }); gilo.setVariables({ city: 'Lille', until: null })")
     page.evaluate("text => gilo.send(text)", QUESTION)
     expect_answer(frame_of(page))
-    assert [body["variables"] for body in bodies] == [{"plan": "pro", "city": "Lille"}]
+    assert [body["variables"] for body in bodies] == [{"plan": "pro", "seats": "3", "city": "Lille"}], "texts only"
 
 
 def test_language_changes_and_the_conversation_stays(open_host: Open, deployment: Deployment) -> None:  # noqa: F811

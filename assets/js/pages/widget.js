@@ -61,8 +61,11 @@ function showTitle(agent, { mode }) {
   document.getElementById("close").hidden = !host.isFramed || mode === "inline";
 }
 
+/** As texts, which is what the server takes; what is nothing stays out. */
 function setVariables(given) {
-  variables = given && typeof given === "object" ? given : {};
+  const entries = Object.entries(given && typeof given === "object" ? given : {});
+  const known = entries.filter(([, value]) => value !== null && value !== undefined);
+  variables = Object.fromEntries(known.map(([name, value]) => [name, String(value)]));
 }
 
 function setFull(isFull) {
