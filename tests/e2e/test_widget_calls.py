@@ -131,6 +131,14 @@ def test_variables_go_with_the_question(open_host: Open, deployment: Deployment)
     assert [body["variables"] for body in bodies] == [{"plan": "pro", "seats": "3", "city": "Lille"}], "texts only"
 
 
+def test_questions_sent_at_once_are_put_one_after_the_other(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+    page = open_host(deployment.script())
+    page.evaluate("for (const text of ['First?', 'Second?', 'Third?']) gilo.send(text)")
+    frame = frame_of(page)
+    expect(frame.locator(".msg--assistant[data-state=complete]")).to_have_count(3)
+    expect(frame.locator(".msg--user .msg__text, .msg--user")).to_contain_text(["First?", "Second?", "Third?"])
+
+
 def test_language_changes_and_the_conversation_stays(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
     page = open_host(deployment.script())
     frame = open_chat(page)

@@ -31,6 +31,7 @@ class Chat {
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel(`gilo-chat-${this.agent.id}`) : null;
     this.channel?.addEventListener("message", (event) => this.#hear(event.data));
     this.turns = []; // {question, answer}
+    this.waiting = []; // questions to be put after the answer that is being made
     this.composer = new Composer(this.t, { send: (text, isEdit) => this.#send(text, isEdit), stop: () => this.stop() });
     this.sources = new SourceSheet(this.t, options.loadPassage);
     const actions = {
@@ -78,7 +79,7 @@ class Chat {
 
   /** Ask this as if it had been written; while an answer is being made, after it. */
   ask(text) {
-    if (this.live) this.next = text;
+    if (this.live) this.waiting.push(text);
     else this.#send(text, false);
   }
 
@@ -113,7 +114,7 @@ class Chat {
   #leave() {
     this.live?.abort.abort(); // stop following; the server goes on
     this.live = null;
-    this.next = null;
+    this.waiting = [];
     this.turns = [];
     this.composer.setBusy(false);
     this.view.setBusy(false);
@@ -248,9 +249,7 @@ class Chat {
     this.composer.setBusy(false);
     this.view.setBusy(false);
     this.#markLast();
-    const { next } = this;
-    this.next = null;
-    if (next) this.#send(next, false);
+    if (this.waiting.length > 0) this.#send(this.waiting.shift(), false);
   }
 
   #onFailure(turn, error) {
