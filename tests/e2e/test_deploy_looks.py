@@ -53,6 +53,7 @@ def test_parts_of_the_deployment_fit_a_phone(visitor: Visitor, locale: str) -> N
     path = create_agent(visit.page, visit.url, "Small")
     page = visit.open(f"{path}?tab=deploy")
     expect(page.locator("html")).to_have_attribute("lang", locale[:2])
+    expect(page.locator("#tab-deploy")).to_be_in_viewport(ratio=1)  # the row of tabs has scrolled to it
     for part in PARTS:
         show_part(page, part)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, part

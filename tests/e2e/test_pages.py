@@ -134,6 +134,9 @@ def test_states_of_the_builder_are_accessible(
     expect(page.locator(".results")).to_be_visible()
     ask(page, RICH)
     expect(answer(page)).to_have_attribute("data-state", "complete")
+    expect(answer(page).locator("td[align=right]")).to_have_text("14")
+    expect(answer(page).locator("input[type=checkbox]")).to_be_checked()
+    assert page.locator(".composer__input").evaluate("field => field.clientHeight < 50")  # one line again
     found = find_violations(page)
     page.get_by_role("button", name="Past conversations").click()
     expect(page.locator(".history__row").first).to_be_visible()

@@ -22,8 +22,9 @@ export function formatSeconds(milliseconds) {
   return `${formatNumber(seconds, { maximumFractionDigits: digits })}\u00a0s`;
 }
 
-/** Bytes as people read them: 0.4 kB, 1.8 MB. */
+/** Bytes as people read them: 15 bytes, 0.4 kB, 1.8 MB. */
 export function formatBytes(bytes) {
+  if (bytes < 100) return formatNumber(bytes, { style: "unit", unit: "byte", unitDisplay: "long" });
   const units = ["kilobyte", "megabyte", "gigabyte"];
   const step = Math.max(1, Math.min(units.length, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
   const value = bytes / 1000 ** step;

@@ -26,7 +26,7 @@ export class History {
     this.element = h(
       "section",
       { class: "history", "aria-label": t("history"), hidden: true, onkeydown: (event) => this.#onKey(event) },
-      h("header", { class: "history__head" }, h("h3", {}, t("history")), start, close),
+      h("header", { class: "history__head" }, h("h2", {}, t("history")), start, close),
       h("div", { class: "history__scroll" }, this.list, this.more),
       this.undoBar,
     );

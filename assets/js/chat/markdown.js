@@ -38,6 +38,7 @@ const POLICY = {
   ],
   ALLOWED_ATTR: ["href", "class", "align", "start", "type", "checked", "disabled"],
   ALLOWED_URI_REGEXP: SAFE_LINK,
+  ADD_URI_SAFE_ATTR: ["type", "align", "start"], // no addresses: without this the rule for links would take them away
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
