@@ -58,9 +58,15 @@ def test_texts_place_and_colour_are_the_pages_choice(open_host: Open, deployment
 
 
 def test_chat_opens_after_a_delay_without_a_button(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
-    page = open_host(deployment.script(open_after="1", launcher="none"))
+    page = open_host("")
+    page.clock.install()
+    add_script(page, deployment, openAfter="60", launcher="none")
     expect(page.locator("gilo-widget")).to_have_count(1)
+    page.clock.run_for(20_000)
     assert not page.evaluate("gilo.get().isOpen")
+    page.clock.run_for(40_000)
+    assert page.evaluate("gilo.get().isOpen")
+    page.clock.resume()
     expect(frame_of(page).locator(".composer__input")).to_be_visible()
     expect(page.locator(LAUNCHER)).to_have_count(0)
 
@@ -174,5 +180,5 @@ def test_widget_that_the_page_will_not_have_goes(open_host: Open, deployment: De
     )
     page.evaluate(TAKE_OUT)
     for _ in range(8):
-        page.clock.run_for(10)
+        page.clock.run_for(100)
     assert page.evaluate("gilo.get() === null")
