@@ -58,6 +58,12 @@ def test_documents_can_be_searched_read_and_deleted(builder, tmp_path: Path) -> 
     expect(page.locator("dialog.sheet .passage")).to_contain_text("except on Sundays")
     page.keyboard.press("Escape")
 
+    ask(page, "SAY:From nine to six [1].")
+    answer(page).locator(".prose .cite").click()
+    source = page.locator("dialog.source")
+    expect(source.get_by_role("heading", name="Opening hours")).to_be_visible()  # Markdown is read as such
+    page.keyboard.press("Escape")
+
     page.get_by_role("button", name="Delete notes.md").click()
     expect(page.locator(".document", has_text="notes.md")).to_have_count(0)
     page.locator(".toast__action").click()
