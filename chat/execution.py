@@ -27,7 +27,7 @@ from chat.runtime.events import CITATIONS, ERROR, RUN_FINISHED, RUN_STARTED
 from chat.runtime.loop import stream_answer
 from chat.runtime.outcome import Interrupted, Outcome, outcome_of_error, used_citations
 from chat.selectors import StoredMessage, as_prompt, describe_start, describe_usage, has_documents, load_history
-from chat.streams import LiveRun, live_runs
+from chat.streams import LiveRun, live_runs, pause_between_texts
 from chat.writer import Writer
 from core.api import to_gilo_error
 from core.errors import GiloError, NotFound, Unavailable
@@ -250,7 +250,7 @@ async def _generate(run: LiveRun, turn: Turn, beginning: _Beginning) -> Outcome:
         question=beginning.question,
     )
     run.request = request
-    return await stream_answer(stream_chat(endpoint, request), run.answer, run.publish_text)
+    return await stream_answer(stream_chat(endpoint, request), run.answer, run.publish_text, pause_between_texts)
 
 
 async def _find_passages(run: LiveRun, turn: Turn, question: str) -> Sequence[Passage]:

@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol with our answer to what cannot be read, and limits on what no application asked for."""
+"""uvicorn's HTTP protocol with answers in one piece, our words for what cannot be read, and limits on what comes."""
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -25,6 +25,41 @@ class HeadTooLarge(GiloError):
     message = f"The request's headers are larger than {MAX_HEAD_BYTES // 1024} kB."
 
 
+class WholeAnswers:
+    """A transport that sends an answer's head together with what follows it at once.
+
+    uvicorn writes them one after the other, and each write is a system call: a tenth of what a streamed turn costs.
+    """
+
+    __slots__ = ("_head", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._loop.call_soon(self._send_head)  # a body that is not there yet is not waited for
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._send_head()
+        self._transport.close()
+
+    def _send_head(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class HttpProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -32,6 +67,9 @@ class HttpProtocol(HttpToolsProtocol):
     _is_refused = False
     _head_bytes = 0
     _unwanted_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast("asyncio.Transport", WholeAnswers(transport)))
 
     def on_message_begin(self) -> None:
         self._is_in_head, self._head_bytes = True, 0

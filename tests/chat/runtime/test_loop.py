@@ -26,6 +26,18 @@ async def test_stream_answer_publishes_one_text_for_each_read():
     )
 
 
+async def test_stream_answer_pauses_between_reads_but_not_at_the_end(monkeypatch):
+    pauses = []
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr("chat.runtime.loop.asyncio.sleep", sleep)
+    stream = batches([TextDelta("a")], [TextDelta("b")], [Finished("stop")])
+    await stream_answer(stream, Answer(), [].append, lambda: 0.1)
+    assert pauses == [0.1, 0.1]
+
+
 async def test_stream_answer_without_text_is_an_error():
     with pytest.raises(AnswerEmpty):
         await stream_answer(batches([Finished("stop")]), Answer(), print)

@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agents.services import revoke_api_key
+from chat import streams
 from chat.models import Conversation, Message, Run
+from chat.runtime.events import DELTA, RUN_FINISHED
 from tests.chat.conftest import make_client
 from tests.chat.serving import Client, text_of
 from tests.chat.visiting import make_visitor, make_widget_key
@@ -17,7 +19,7 @@ from tests.processes import wait_until
 def test_chat_streams_every_event_and_stores_the_turn(client_with_key, agent, fake_model):
     events = client_with_key.chat("Hello WORDS:3")
     assert events[0].name == "run.started"
-    assert events[-1].name == "run.finished"
+    assert events[-1].name == RUN_FINISHED
     assert text_of(events) == "word0 word1 word2 " == events[-1].data["content"]
     run = Run.objects.get(pk=events[0].data["run_id"])
     question, answer = Message.objects.filter(conversation=run.conversation_id)
@@ -77,6 +79,16 @@ def test_chat_regenerate_with_new_words_edits_the_question(client_with_key, fake
     client_with_key.ask("SAY: Other", conversation_id=first["conversation_id"], regenerate=True)
     shown = Message.objects.filter(conversation=first["conversation_id"], superseded=False)
     assert [message.content for message in shown] == ["SAY: Other", "Other"]
+
+
+def test_chat_in_a_crowd_comes_whole_in_fewer_pieces(client_with_key, monkeypatch):
+    monkeypatch.setattr(streams, "CROWD", 1)
+    with client_with_key.streaming("WORDS:30 DELAY:10") as stream:
+        events = list(stream)
+    pieces = [event.data["text"] for event in events if event.name == DELTA]
+    assert "".join(pieces) == "".join(f"word{number} " for number in range(30))
+    assert len(pieces) < 15
+    assert events[-1].name == RUN_FINISHED
 
 
 def test_chat_while_an_answer_is_written_is_a_conflict(client_with_key):
