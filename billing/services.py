@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from accounts.models import Workspace
 from billing.errors import TooManyBudgets
@@ -50,4 +51,5 @@ def delete_budgets_of(*, agent_id: UUID) -> None:
 
 def _require_limit(fields: dict[str, Any]) -> None:
     if fields.get("limit_usd") is None and fields.get("limit_tokens") is None:
-        raise ValidationFailed("Set a limit in dollars, in tokens, or both.", code="limit_required", param="limit_usd")
+        message = gettext_noop("Set a limit in dollars, in tokens, or both.")
+        raise ValidationFailed(message, code="limit_required", param="limit_usd")

@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 _METHODS = ("get", "post", "put", "patch", "delete")
 _MAX_DEPTH = 3
 # The two kinds that a program uses come first, under names that say what they are.
-_NAMES = {"V1": "Public API", "Openai": "OpenAI-compatible"}
+_NAMES = {"V1": "Public API", "Openai": "OpenAI-compatible", "A2a": "A2A", "Mcp": "MCP"}
 _FIRST = ("Public API", "OpenAI-compatible")
 
 
