@@ -263,11 +263,21 @@ class ForgotView(OpenView):
         return Response({"sent": True}, status=status.HTTP_202_ACCEPTED)
 
 
+class MailedTokenField(LineField):
+    """A token from a mail: what is not even a text is as worthless as one that has expired, and answered alike."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        try:
+            return super().run_validation(data)
+        except serializers.ValidationError:
+            raise errors.TokenInvalid(param=self.field_name) from None
+
+
 class ResetInput(StrictSerializer):
     """`key` as the mail's link carries it; `token` is another name for it."""
 
-    key = LineField(max_length=256, required=False)
-    token = LineField(max_length=256, required=False)
+    key = MailedTokenField(max_length=256, required=False)
+    token = MailedTokenField(max_length=256, required=False)
     password = PasswordField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -281,7 +291,7 @@ class ResetView(OpenView):
 
     serializer_class = ResetInput
 
-    @extend_schema(request=ResetInput, responses={200: schema.ResetOutput, 422: ErrorSerializer})
+    @extend_schema(request=ResetInput, responses={200: schema.ResetOutput, 400: ErrorSerializer, 422: ErrorSerializer})
     def post(self, request: Request) -> Response:
         count_attempt(request._request, "", "reset_password_from_key")
         data = read_input(ResetInput, request)
@@ -296,7 +306,7 @@ class ResetView(OpenView):
 
 
 class VerifyInput(StrictSerializer):
-    key = LineField(max_length=256)
+    key = MailedTokenField(max_length=256)
 
 
 class VerifyEmailView(OpenView):
@@ -304,7 +314,9 @@ class VerifyEmailView(OpenView):
 
     serializer_class = VerifyInput
 
-    @extend_schema(request=VerifyInput, responses={200: schema.VerifiedOutput, 422: ErrorSerializer})
+    @extend_schema(
+        request=VerifyInput, responses={200: schema.VerifiedOutput, 400: ErrorSerializer, 422: ErrorSerializer}
+    )
     def post(self, request: Request) -> Response:
         key = read_input(VerifyInput, request)["key"]
         confirmation = get_emailconfirmation_model().from_key(key)

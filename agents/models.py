@@ -31,6 +31,8 @@ class Agent(Timestamped):
     is_indexed = models.BooleanField(default=False, db_default=False)  # search engines may list its hosted page
     # What higher apps want to hear of (`chat.models.OutboxEvent.type`): the events of others are never written.
     wanted_events = ArrayField(models.CharField(max_length=60), default=list, db_default=Value([]))
+    # The environments: draft (above), staging (to try out what goes live next; nothing serves it yet), production.
+    staging_version = models.ForeignKey("AgentVersion", null=True, on_delete=models.SET_NULL, related_name="+")
     live_version = models.ForeignKey("AgentVersion", null=True, on_delete=models.SET_NULL, related_name="+")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 

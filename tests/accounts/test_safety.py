@@ -37,7 +37,10 @@ def snapshot():
 def test_reset_with_worthless_key_changes_nothing(client, user, field, nothing):
     before = snapshot()
     response = post(client, "reset", {field: nothing, "password": "another-lantern-9"})
-    assert response.status_code in {400, 422}, response.content
+    if nothing == "\x00":  # no text of ours, wherever it stands (row 20)
+        assert response.status_code == 422
+    else:
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "token_invalid")
     assert snapshot() == before
 
 
@@ -46,7 +49,9 @@ def test_reset_with_worthless_key_changes_nothing(client, user, field, nothing):
 def test_worthless_token_changes_nothing(client, user, path, field, nothing):
     before = snapshot()
     response = post(client, path, {field: nothing})
-    assert response.status_code in {400, 401, 422}, response.content
+    assert response.status_code in ({400, 401, 422} if nothing == "\x00" or path != "verify-email" else {400}), (
+        response.content
+    )
     assert snapshot() == before and not mail.outbox
 
 
