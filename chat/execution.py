@@ -25,7 +25,7 @@ from chat.reservations import reserve_for
 from chat.runtime.context import build_messages, describe_citations
 from chat.runtime.events import CITATIONS, ERROR, RUN_FINISHED, RUN_STARTED
 from chat.runtime.loop import stream_answer
-from chat.runtime.outcome import Interrupted, Outcome, outcome_of_error, used_citations
+from chat.runtime.outcome import CANCELLED, Interrupted, Outcome, outcome_of_error, used_citations
 from chat.selectors import StoredMessage, as_prompt, describe_start, describe_usage, has_documents, load_history
 from chat.streams import LiveRun, live_runs, pause_between_texts
 from chat.writer import Writer
@@ -264,10 +264,13 @@ async def _find_passages(run: LiveRun, turn: Turn, question: str) -> Sequence[Pa
     return passages
 
 
-def _estimate_usage(run: LiveRun) -> Usage:
-    """What an endpoint that did not say so has read and written: nothing when it was not asked or did not begin."""
+def _estimate_usage(run: LiveRun, outcome: Outcome) -> Usage:
+    """What an endpoint that did not say so has read and written: nothing when it was not asked or did not begin.
+
+    One that was stopped before its first word has read the question, and providers bill that.
+    """
     text = run.answer.text
-    if run.request is None or not text:
+    if run.request is None or not (text or outcome.status == CANCELLED):
         return Usage(0, 0)
     return Usage(sum(count_tokens(message.content) + 4 for message in run.request.messages), count_tokens(text))
 
@@ -276,7 +279,7 @@ async def _finish(run: LiveRun, turn: Turn, outcome: Outcome, start: dict[str, A
     """Make the end durable, then tell it."""
     now = time.monotonic()
     content = run.answer.text
-    usage = run.answer.usage or _estimate_usage(run)
+    usage = run.answer.usage or _estimate_usage(run, outcome)
     cost = cost_usd(run.model, usage.input_tokens, usage.output_tokens)
     latency_ms = round((now - run.received_at) * 1000)
     ttft_ms = None if run.first_text_at is None else round((run.first_text_at - run.received_at) * 1000)

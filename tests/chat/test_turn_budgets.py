@@ -8,6 +8,7 @@ import pytest
 from billing.models import Budget, BudgetCounter
 from chat.models import Message, Run
 from tests.chat.conftest import make_client
+from tests.processes import wait_until
 
 PRICE = {"fake-model": (Decimal(1), Decimal(1))}
 
@@ -83,6 +84,18 @@ def test_cancelled_turn_gives_its_reservation_back(client_with_key, agent):
     counter = BudgetCounter.objects.get(budget=budget)
     assert counter.reserved_tokens == 0
     assert 0 < counter.spent_tokens < 500
+
+
+def test_turn_cancelled_before_its_first_word_pays_for_the_question(client_with_key, agent, fake_model):
+    budget = cap(agent, tokens=100_000)
+    with client_with_key.streaming("FIRST:20000 Hello there") as events:
+        run_id = next(events).data["run_id"]
+        wait_until(lambda: fake_model.chats, 10, "the model call")
+        client_with_key.cancel(run_id)
+        list(events)
+    counter = BudgetCounter.objects.get(budget=budget)
+    assert counter.reserved_tokens == 0
+    assert 0 < counter.spent_tokens == Run.objects.get().input_tokens
 
 
 @pytest.mark.parametrize("scope", ["conversation", "end_user", "api_key"])
