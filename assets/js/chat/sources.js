@@ -20,9 +20,9 @@ export class SourceSheet {
     this.element = h(
       "dialog",
       { class: "sheet source", "aria-labelledby": this.title.id, onclick: (event) => this.#closeOutside(event) },
-      h("header", { class: "sheet__head" }, this.title, close),
+      h("div", { class: "sheet__head" }, this.title, close),
       h("div", { class: "sheet__body" }, this.facts, this.text),
-      h("footer", { class: "sheet__foot source__foot" }, this.previous, this.position, this.next),
+      h("div", { class: "sheet__foot source__foot" }, this.previous, this.position, this.next),
     );
   }
 
