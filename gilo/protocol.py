@@ -7,7 +7,7 @@ from typing import Any, cast
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from core.errors import BadRequest, GiloError
+from core.errors import BadRequest, GiloError, RequestTimeout
 from core.ids import uuid7
 from core.middleware import REQUEST_ID_HEADER
 from gilo.shutdown import is_leaving
@@ -15,6 +15,7 @@ from gilo.shutdown import is_leaving
 MAX_HEAD_BYTES = 64 * 1024  # of a request's line and headers; uvicorn itself would collect them without end
 MAX_UNWANTED_BYTES = 512 * 1024  # of a body that comes after its answer: enough for the client to see the answer
 LINGER_SECONDS = 1.0
+HEAD_SECONDS = 30.0  # from a connection, or the first byte of a later request, to the end of its headers
 
 
 class HeadTooLarge(GiloError):
@@ -67,9 +68,15 @@ class HttpProtocol(HttpToolsProtocol):
     _is_refused = False
     _head_bytes = 0
     _unwanted_bytes = 0
+    _head_alarm: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast("asyncio.Transport", WholeAnswers(transport)))
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_expecting_head()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         self._is_in_head, self._head_bytes = True, 0
@@ -77,6 +84,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
+        self._stop_expecting_head()
         super().on_headers_complete()
         if is_leaving() and self.cycle is not None:
             self.cycle.keep_alive = False  # the client's next request opens a connection, to another process
@@ -96,10 +104,27 @@ class HttpProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadTooLarge())
+        elif self._is_in_head and self._head_alarm is None:
+            self._expect_head()
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for bytes that are no request, such as those past an understated Content-Length."""
         self._refuse(BadRequest(f"{msg} A body must be as long as its Content-Length says.", code="http_invalid"))
+
+    def _expect_head(self) -> None:
+        self._head_alarm = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._give_up_head)
+
+    def _stop_expecting_head(self) -> None:
+        if self._head_alarm is not None:
+            self._head_alarm.cancel()
+            self._head_alarm = None
+
+    def _give_up_head(self) -> None:
+        """Who opens connections and says nothing, or a header a minute, keeps no place."""
+        if self._is_in_head:
+            self._refuse(RequestTimeout("The request's headers arrived too slowly. Send it again."))
+        else:
+            self.transport.close()
 
     def _refuse(self, error: GiloError) -> None:
         """Answer, unless an answer is under way, and close: at once it would reset what the client has not read."""
