@@ -231,7 +231,7 @@ async def _generate(run: LiveRun, turn: Turn, beginning: _Beginning) -> Outcome:
     config = turn.agent.config
     passages = await _find_passages(run, turn, beginning.question) if config.knowledge_enabled else ()
     endpoint = await resolve_endpoint(turn.agent.workspace_id, config.endpoint_id, config.model)
-    run.model = endpoint.model
+    run.model, run.prices = endpoint.model, endpoint.prices
     instructions = f"{config.instructions}\n\n{turn.extra_instructions}".strip()
     request = ChatRequest(
         model=endpoint.model,
@@ -280,7 +280,7 @@ async def _finish(run: LiveRun, turn: Turn, outcome: Outcome, start: dict[str, A
     now = time.monotonic()
     content = run.answer.text
     usage = run.answer.usage or _estimate_usage(run, outcome)
-    cost = cost_usd(run.model, usage.input_tokens, usage.output_tokens)
+    cost = cost_usd(run.model, usage.input_tokens, usage.output_tokens, run.prices)
     latency_ms = round((now - run.received_at) * 1000)
     ttft_ms = None if run.first_text_at is None else round((run.first_text_at - run.received_at) * 1000)
     citations = used_citations(content, run.citations)

@@ -41,7 +41,7 @@ async def reserve_for(
         api_key_id=principal.api_key_id,
         end_user=end_user,
         conversation_id=conversation_id,
-        usd=cost_usd(endpoint.model, read, written),
+        usd=cost_usd(endpoint.model, read, written, endpoint.prices),
         tokens=read + written,
         now=now,
     )

@@ -17,7 +17,7 @@ from chat.runtime.events import DELTA, RUN_STARTED, TERMINAL, Event, after_id
 from chat.runtime.loop import Answer
 from chat.runtime.outcome import Outcome, outcome_of_error
 from core.errors import GiloError
-from llm.types import ChatRequest
+from llm.types import ChatRequest, Prices
 
 COMPANY_SECONDS = 0.02
 # From this many runs at once, each tells its text ten times a second at most. To read, encode and send every token of a
@@ -39,6 +39,7 @@ class LiveRun:
         self.received_at = received_at  # time.monotonic() when the request came
         self.request_id = ""
         self.model = ""
+        self.prices: Prices | None = None  # of the model's endpoint
         self.answer = Answer()
         self.request: ChatRequest | None = None  # what the model was asked
         self.citations: list[dict[str, Any]] = []

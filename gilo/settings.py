@@ -8,6 +8,7 @@ import hmac
 import os
 import secrets as random_secrets
 from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,6 +45,18 @@ def env_int(name: str, default: int) -> int:
         return int(env(name, str(default)))
     except ValueError:
         raise ImproperlyConfigured(f"{name} must be a whole number.") from None
+
+
+def env_price(name: str) -> Decimal | None:
+    """US dollars for a million tokens; None when the variable is empty."""
+    value = env(name).strip()
+    try:
+        price = Decimal(value or 0)
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not (price.is_finite() and 0 <= price <= 10_000):
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to 10000.")
+    return price if value else None
 
 
 def env_list(name: str, default: str = "") -> list[str]:
@@ -310,6 +323,10 @@ OPENAI_API_KEY = env("OPENAI_API_KEY")
 OPENAI_MODEL = env("OPENAI_MODEL", "gpt-4.1-mini")
 if OPENAI_API_KEY and not OPENAI_BASE_URL:
     OPENAI_BASE_URL = "https://api.openai.com/v1"
+OPENAI_INPUT_PRICE = env_price("OPENAI_INPUT_PRICE")  # of models that llm/catalog.py does not list
+OPENAI_OUTPUT_PRICE = env_price("OPENAI_OUTPUT_PRICE")
+if (OPENAI_INPUT_PRICE is None) != (OPENAI_OUTPUT_PRICE is None):
+    raise ImproperlyConfigured("Set both OPENAI_INPUT_PRICE and OPENAI_OUTPUT_PRICE, or neither.")
 EMBEDDING_BASE_URL = env("EMBEDDING_BASE_URL").rstrip("/")
 EMBEDDING_API_KEY = env("EMBEDDING_API_KEY")
 EMBEDDING_MODEL = env("EMBEDDING_MODEL", "text-embedding-3-small")

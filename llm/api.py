@@ -13,7 +13,8 @@ from accounts.workspace_api import WorkspaceView
 from core.api import ErrorSerializer, StrictSerializer
 from core.fields import PlainCharField
 from llm import selectors, services
-from llm.models import ModelEndpoint
+from llm.catalog import prices_of
+from llm.models import MOST_PRICE, ModelEndpoint
 from llm.probe import ProbeResult, Target, probe_endpoint
 from llm.routing import is_operator_address
 
@@ -30,19 +31,39 @@ class KeyField(PlainCharField):
         return value
 
 
+class PriceField(serializers.DecimalField):
+    """US dollars for a million tokens; null: none is entered."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            max_digits=9, decimal_places=4, min_value=0, max_value=MOST_PRICE, allow_null=True, required=False
+        )
+
+
 class ModelEndpointSerializer(serializers.ModelSerializer[ModelEndpoint]):
-    """An endpoint. Its key is never returned: `has_key`, and its last characters as `key_hint`."""
+    """An endpoint. Its key is never returned: `has_key`, and its last characters as `key_hint`.
+
+    Prices are US dollars for a million tokens, for models whose price GiLo does not know; `has_price`: what the default
+    model costs is known, from these or by itself.
+    """
 
     has_key = serializers.SerializerMethodField()
+    has_price = serializers.SerializerMethodField()
+    input_price = serializers.FloatField(allow_null=True)
+    output_price = serializers.FloatField(allow_null=True)
 
     class Meta:
         model = ModelEndpoint
         fields = (
-            "id", "name", "base_url", "default_model", "is_default", "has_key", "key_hint", "created_at", "updated_at",
+            "id", "name", "base_url", "default_model", "is_default", "has_key", "key_hint", "input_price",
+            "output_price", "has_price", "created_at", "updated_at",
         )  # fmt: skip
 
     def get_has_key(self, endpoint: ModelEndpoint) -> bool:
         return bool(endpoint.encrypted_key)
+
+    def get_has_price(self, endpoint: ModelEndpoint) -> bool:
+        return prices_of(endpoint.default_model, endpoint.prices) is not None
 
 
 class ModelEndpointInputSerializer(StrictSerializer):
@@ -51,6 +72,8 @@ class ModelEndpointInputSerializer(StrictSerializer):
     api_key = KeyField(max_length=_KEY_LENGTH, allow_blank=True, required=False)
     default_model = PlainCharField(max_length=_MODEL_LENGTH)
     is_default = serializers.BooleanField(required=False)
+    input_price = PriceField()
+    output_price = PriceField()
 
 
 class ModelEndpointChangeSerializer(StrictSerializer):
@@ -61,6 +84,8 @@ class ModelEndpointChangeSerializer(StrictSerializer):
     api_key = KeyField(max_length=_KEY_LENGTH, allow_blank=True, required=False)
     default_model = PlainCharField(max_length=_MODEL_LENGTH, required=False)
     is_default = serializers.BooleanField(required=False)
+    input_price = PriceField()
+    output_price = PriceField()
 
 
 class ProbeInputSerializer(StrictSerializer):
@@ -106,6 +131,10 @@ class ChoiceSerializer(serializers.Serializer[Any]):
     context = serializers.IntegerField(allow_null=True)  # type: ignore[assignment]
     input_price = serializers.FloatField(allow_null=True)
     output_price = serializers.FloatField(allow_null=True)
+    has_price = serializers.SerializerMethodField()
+
+    def get_has_price(self, choice: dict[str, Any]) -> bool:
+        return choice["input_price"] is not None
 
 
 class OllamaOfferSerializer(serializers.Serializer[Any]):

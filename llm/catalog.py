@@ -1,19 +1,21 @@
 """What is known of well-known models: prices, context sizes; and an estimate of tokens.
 
-Prices are list prices in US dollars per million tokens, as of PRICES_AS_OF; a model that is not listed costs 0 and is
-marked unknown, so that nobody takes an invented figure for a bill. Longest prefix wins: dated names
-("gpt-4.1-mini-2025-04-14") find their family.
+Prices are list prices in US dollars per million tokens, as of PRICES_AS_OF. A model that is not listed has the prices
+that were entered for its endpoint; without any it costs 0 and is marked unknown, so that nobody takes an invented
+figure for a bill. Longest prefix wins: dated names ("gpt-4.1-mini-2025-04-14") find their family.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from llm.types import OFFLINE_ID
+from llm.types import OFFLINE_ID, Prices
 
 PRICES_AS_OF = "2025-10"
 _MILLION = Decimal(1_000_000)
 _MICRO = Decimal("0.000001")
+# What a run's row holds: a high price times nonsense for usage must not keep the answer from being stored.
+_MOST = Decimal("9999.999999")
 _BYTES_PER_TOKEN = 4
 
 
@@ -29,6 +31,7 @@ class ModelFacts:
 
 _UNKNOWN = ModelFacts(Decimal(0), Decimal(0), None, is_known=False)
 _FREE = ModelFacts(Decimal(0), Decimal(0), None)
+_NO_PRICES: Prices = (Decimal(0), Decimal(0))
 
 # name prefix → (input, output, context)
 _TABLE: dict[str, tuple[str, str, int]] = {
@@ -107,11 +110,17 @@ def facts_of(model: str) -> ModelFacts:
     return _UNKNOWN
 
 
-def cost_usd(model: str, input_tokens: int, output_tokens: int) -> Decimal:
-    """The list price of one answer in US dollars, to a millionth; 0 for a model that is not listed."""
+def prices_of(model: str, entered: Prices | None) -> Prices | None:
+    """The listed prices, else those that were entered for the model's endpoint; None: nobody knows what it costs."""
     facts = facts_of(model)
-    cost = (facts.input_price * input_tokens + facts.output_price * output_tokens) / _MILLION
-    return cost.quantize(_MICRO)
+    return (facts.input_price, facts.output_price) if facts.is_known else entered
+
+
+def cost_usd(model: str, input_tokens: int, output_tokens: int, entered: Prices | None = None) -> Decimal:
+    """What one answer costs in US dollars by `prices_of`, to a millionth; 0 for a model without a price."""
+    read_price, write_price = prices_of(model, entered) or _NO_PRICES
+    cost = ((read_price * input_tokens + write_price * output_tokens) / _MILLION).quantize(_MICRO)
+    return cost if entered is None else min(cost, _MOST)
 
 
 def count_tokens(text: str) -> int:

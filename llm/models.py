@@ -5,6 +5,13 @@ from django.db import models
 from accounts.models import Workspace
 from core.models import Timestamped
 from core.tenancy import ScopedQuerySet
+from llm.types import Prices, make_prices
+
+MOST_PRICE = 10_000  # US dollars for a million tokens
+
+
+def _price() -> models.DecimalField:  # type: ignore[type-arg]
+    return models.DecimalField(max_digits=9, decimal_places=4, null=True, blank=True)
 
 
 class ModelEndpoint(Timestamped):
@@ -17,6 +24,9 @@ class ModelEndpoint(Timestamped):
     key_hint = models.CharField(max_length=4, blank=True)  # the key's last characters, so that people recognise it
     default_model = models.CharField(max_length=200)
     is_default = models.BooleanField(default=False)
+    # US dollars for a million tokens, for models whose price GiLo does not know: both or neither
+    input_price = _price()
+    output_price = _price()
 
     objects = ScopedQuerySet["ModelEndpoint"].as_manager()
 
@@ -27,4 +37,19 @@ class ModelEndpoint(Timestamped):
             models.UniqueConstraint(
                 fields=["workspace"], condition=models.Q(is_default=True), name="llm_one_default_endpoint"
             ),
+            models.CheckConstraint(
+                condition=models.Q(input_price__isnull=True, output_price__isnull=True)
+                | models.Q(
+                    input_price__isnull=False,
+                    output_price__isnull=False,
+                    input_price__range=(0, MOST_PRICE),
+                    output_price__range=(0, MOST_PRICE),
+                ),
+                name="llm_endpoint_has_both_prices",
+            ),
         ]
+
+    @property
+    def prices(self) -> Prices | None:
+        """What was entered, for models whose price GiLo does not know."""
+        return make_prices(self.input_price, self.output_price)

@@ -13,13 +13,13 @@ from core.async_db import fetch_all
 from core.crypto import SecretUnreadable, decrypt
 from llm.errors import ModelNotConfigured
 from llm.providers import offline, openai
-from llm.types import OFFLINE_ID, PLATFORM_ID, ChatRequest, Endpoint, ModelEvent
+from llm.types import OFFLINE_ID, PLATFORM_ID, ChatRequest, Endpoint, ModelEvent, make_prices
 
 CACHE_SECONDS = 1.0
 _MOST_CACHED = 10_000
-_ENDPOINTS_QUERY = """
-SELECT id, base_url, encrypted_key, default_model, is_default FROM llm_modelendpoint WHERE workspace_id = %s
-"""
+# of the rows that `choose_endpoint` takes
+ENDPOINT_COLUMNS = ("id", "base_url", "encrypted_key", "default_model", "is_default", "input_price", "output_price")
+_ENDPOINTS_QUERY = f"SELECT {', '.join(ENDPOINT_COLUMNS)} FROM llm_modelendpoint WHERE workspace_id = %s"  # noqa: S608
 OFFLINE = Endpoint(id=OFFLINE_ID, base_url="", api_key="", model=OFFLINE_ID, is_platform=True, kind="offline")
 
 
@@ -49,7 +49,7 @@ async def resolve_endpoint(workspace_id: UUID, endpoint_id: UUID | str | None, m
     wanted = (str(endpoint_id or ""), model)
     endpoint = found.resolved.get(wanted)
     if endpoint is None:
-        endpoint = found.resolved[wanted] = _choose(found.rows, *wanted)
+        endpoint = found.resolved[wanted] = choose_endpoint(found.rows, *wanted)
     return endpoint
 
 
@@ -79,6 +79,7 @@ def platform_endpoint() -> Endpoint | None:
         model=settings.OPENAI_MODEL,
         is_platform=True,
         kind="openai",
+        prices=make_prices(settings.OPENAI_INPUT_PRICE, settings.OPENAI_OUTPUT_PRICE),
     )
 
 
@@ -105,7 +106,8 @@ async def _look_up(workspace_id: UUID) -> _WorkspaceEndpoints:
     return found
 
 
-def _choose(rows: dict[str, tuple[Any, ...]], endpoint_id: str, model: str) -> Endpoint:
+def choose_endpoint(rows: dict[str, tuple[Any, ...]], endpoint_id: str, model: str) -> Endpoint:
+    """`resolve_endpoint` from the workspace's endpoints: by their ids, rows of ENDPOINT_COLUMNS."""
     if OFFLINE_ID in (endpoint_id, model):
         return OFFLINE
     if endpoint_id and endpoint_id != PLATFORM_ID:
@@ -124,7 +126,7 @@ def _choose(rows: dict[str, tuple[Any, ...]], endpoint_id: str, model: str) -> E
 
 
 def _from_row(row: tuple[Any, ...], model: str) -> Endpoint:
-    endpoint_id, base_url, encrypted_key, default_model, _is_default = row
+    endpoint_id, base_url, encrypted_key, default_model, _is_default, input_price, output_price = row
     try:
         key = decrypt(encrypted_key)
     except SecretUnreadable:
@@ -138,4 +140,5 @@ def _from_row(row: tuple[Any, ...], model: str) -> Endpoint:
         model=model or default_model,
         is_platform=is_operator_address(base_url),
         kind="openai",
+        prices=make_prices(input_price, output_price),
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -12,11 +13,12 @@ from django.core.cache import cache
 
 from core.crypto import SecretUnreadable, decrypt
 from core.tenancy import ScopedQuerySet
-from llm.catalog import facts_of
+from llm.catalog import facts_of, prices_of
+from llm.errors import ModelNotConfigured
 from llm.models import ModelEndpoint
 from llm.probe import Target, fetch_models
-from llm.routing import is_operator_address, platform_endpoint
-from llm.types import OFFLINE_ID, PLATFORM_ID
+from llm.routing import ENDPOINT_COLUMNS, choose_endpoint, is_operator_address, platform_endpoint
+from llm.types import OFFLINE_ID, PLATFORM_ID, Prices
 
 MODELS_SECONDS = 300  # how long an endpoint's list of models is kept
 FAILED_SECONDS = 30  # how long it is not asked again after it failed
@@ -77,6 +79,7 @@ def list_choices(workspace_id: UUID) -> list[Choice]:
             endpoint.name,
             model,
             (str(endpoint.pk), endpoint.default_model) == (current, model),
+            entered=endpoint.prices,
         )
         for endpoint, models in zip(endpoints, offered, strict=True)
         for model in _put_first(endpoint.default_model, models)
@@ -85,9 +88,34 @@ def list_choices(workspace_id: UUID) -> list[Choice]:
     if platform:
         models = _platform_models() if current == PLATFORM_ID else [platform.model]
         choices += [
-            _choice("platform", None, "", model, (current, model) == (PLATFORM_ID, platform.model)) for model in models
+            _choice(
+                "platform",
+                None,
+                "",
+                model,
+                (current, model) == (PLATFORM_ID, platform.model),
+                entered=platform.prices,
+            )
+            for model in models
         ]
     return [*choices, _choice("offline", None, "", OFFLINE_ID, current == OFFLINE_ID)]
+
+
+def have_prices(workspace_id: UUID, chosen: Iterable[tuple[str | None, str]]) -> bool:
+    """Whether GiLo knows what each of these choices (`endpoint_id`, `model`) costs: budgets in dollars hold only then.
+
+    One that cannot answer costs nothing: it does not count.
+    """
+    rows = {str(row[0]): row for row in list_endpoints(workspace_id).values_list(*ENDPOINT_COLUMNS)}
+    return all(_has_price(rows, endpoint_id or "", model) for endpoint_id, model in chosen)
+
+
+def _has_price(rows: dict[str, tuple[Any, ...]], endpoint_id: str, model: str) -> bool:
+    try:
+        endpoint = choose_endpoint(rows, endpoint_id, model)
+    except ModelNotConfigured:
+        return True
+    return prices_of(endpoint.model, endpoint.prices) is not None
 
 
 def current_source(endpoints: Iterable[ModelEndpoint]) -> str:
@@ -149,7 +177,8 @@ def _put_first(default: str, models: list[str]) -> list[str]:
     return [default, *(model for model in models if model != default)]
 
 
-def _choice(kind: str, endpoint_id: UUID | None, name: str, model: str, is_default: bool) -> Choice:
-    facts = facts_of(model)
-    prices = (facts.input_price, facts.output_price) if facts.is_known else (None, None)
-    return Choice(kind, endpoint_id, name, model, is_default, facts.context, *prices)
+def _choice(
+    kind: str, endpoint_id: UUID | None, name: str, model: str, is_default: bool, *, entered: Prices | None = None
+) -> Choice:
+    prices = prices_of(model, entered) or (None, None)
+    return Choice(kind, endpoint_id, name, model, is_default, facts_of(model).context, *prices)

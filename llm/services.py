@@ -1,5 +1,6 @@
 """Writes about model endpoints: keyword-only, one transaction each. Permission is the route's declared policy."""
 
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -31,18 +32,27 @@ def create_endpoint(
     default_model: str,
     api_key: str = "",
     is_default: bool | None = None,
+    input_price: Decimal | None = None,
+    output_price: Decimal | None = None,
 ) -> ModelEndpoint:
     """A new endpoint. `is_default` None makes the workspace's first one the default.
 
-    Raises UrlNotAllowed, and ValidationFailed for a name in use or too many endpoints.
+    Prices are US dollars for a million tokens, for models whose price GiLo does not know.
+    Raises UrlNotAllowed, and ValidationFailed for a name in use, one price alone, or too many endpoints.
     """
     existing = _lock_endpoints(workspace_id)
     if len(existing) >= MOST_ENDPOINTS:
         raise ValidationFailed(_("A workspace can have at most %(most)d model endpoints.") % {"most": MOST_ENDPOINTS})
     _check_name(name, existing)
     endpoint = ModelEndpoint(
-        workspace_id=workspace_id, name=name, base_url=clean_url(base_url), default_model=default_model
+        workspace_id=workspace_id,
+        name=name,
+        base_url=clean_url(base_url),
+        default_model=default_model,
+        input_price=input_price,
+        output_price=output_price,
     )
+    _check_prices(endpoint)
     _set_key(endpoint, api_key)
     _save(endpoint, is_default=not existing if is_default is None else is_default)
     return endpoint
@@ -50,7 +60,7 @@ def create_endpoint(
 
 @transaction.atomic
 def update_endpoint(*, endpoint: ModelEndpoint, **changes: Any) -> ModelEndpoint:
-    """Change name, base_url, default_model, is_default; `api_key` "" removes the key, absent keeps it.
+    """Change name, base_url, default_model, is_default, prices; `api_key` "" removes the key, absent keeps it.
 
     A base URL on another server without a new key removes the key: it must not be sent to a stranger.
     """
@@ -66,6 +76,7 @@ def update_endpoint(*, endpoint: ModelEndpoint, **changes: Any) -> ModelEndpoint
     is_default = changes.pop("is_default", endpoint.is_default)
     for name, value in changes.items():
         setattr(endpoint, name, value)
+    _check_prices(endpoint)
     _save(endpoint, is_default=is_default)
     return endpoint
 
@@ -114,6 +125,13 @@ def _check_name(name: str, others: list[ModelEndpoint]) -> None:
     if any(fold(other.name) == fold(name) for other in others):
         message = _("Another model endpoint has this name.")
         raise ValidationFailed(message, param="name", errors=[FieldError("name", message)])
+
+
+def _check_prices(endpoint: ModelEndpoint) -> None:
+    if (endpoint.input_price is None) != (endpoint.output_price is None):
+        message = _("Enter both prices, or neither.")
+        param = "input_price" if endpoint.input_price is None else "output_price"
+        raise ValidationFailed(message, param=param, errors=[FieldError(param, message)])
 
 
 def _set_key(endpoint: ModelEndpoint, api_key: str) -> None:

@@ -1,10 +1,19 @@
 """What passes between the run loop and a model: requests, events, endpoints. Plain values, no Django."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
 OFFLINE_ID = "offline"
 PLATFORM_ID = "platform"
+
+# US dollars for a million tokens: read, and written
+Prices = tuple[Decimal, Decimal]
+
+
+def make_prices(read: Decimal | None, written: Decimal | None) -> Prices | None:
+    """Both, or None when one is missing."""
+    return None if read is None or written is None else (read, written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,8 @@ ModelEvent = TextDelta | ToolCallDelta | Usage | Finished
 class Endpoint:
     """Where an answer comes from. `id` is a ModelEndpoint's id, OFFLINE_ID or PLATFORM_ID.
 
-    `is_platform` marks an address of the operator's: it may be private and needs no egress guard.
+    `is_platform` marks an address of the operator's: it may be private and needs no egress guard. `prices` were entered
+    with the address and hold for models whose price GiLo does not know (`llm.catalog`).
     """
 
     id: str
@@ -93,3 +103,4 @@ class Endpoint:
     model: str
     is_platform: bool
     kind: Literal["openai", "offline"]
+    prices: Prices | None = None

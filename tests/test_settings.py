@@ -78,6 +78,35 @@ def test_each_variable_may_come_from_a_file(tmp_path):
     assert output.strip() == "a-model-of-mine"
 
 
+@pytest.mark.parametrize(
+    ("prices", "complaint"),
+    [
+        ({"OPENAI_INPUT_PRICE": "1"}, "both"),
+        ({"OPENAI_INPUT_PRICE": "NaN", "OPENAI_OUTPUT_PRICE": "1"}, "OPENAI_INPUT_PRICE must be"),
+        ({"OPENAI_INPUT_PRICE": "1", "OPENAI_OUTPUT_PRICE": "-1"}, "OPENAI_OUTPUT_PRICE must be"),
+        ({"OPENAI_INPUT_PRICE": "$1", "OPENAI_OUTPUT_PRICE": "1"}, "OPENAI_INPUT_PRICE must be"),
+    ],
+)
+def test_prices_that_make_no_sense_stop_the_start(tmp_path, prices, complaint):
+    refused = read_prices(tmp_path, **prices)
+    assert refused.returncode != 0
+    assert complaint in refused.stderr
+
+
+def test_prices_are_read_and_may_be_empty(tmp_path):
+    assert read_prices(tmp_path, OPENAI_INPUT_PRICE="0.25", OPENAI_OUTPUT_PRICE="0").stdout == "0.25 0\n"
+    assert read_prices(tmp_path, OPENAI_INPUT_PRICE="", OPENAI_OUTPUT_PRICE="").stdout == "None None\n"
+
+
+def read_prices(tmp_path, **environment):
+    code = "import gilo.settings as s; print(s.OPENAI_INPUT_PRICE, s.OPENAI_OUTPUT_PRICE)"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        check=False, cwd=ROOT, env={"PATH": os.environ["PATH"], "GILO_DATA_DIR": str(tmp_path), **environment},
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
 def test_processes_that_start_together_agree_on_the_secret_they_make(monkeypatch, tmp_path):
     from gilo import settings
 

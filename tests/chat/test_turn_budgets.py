@@ -7,10 +7,20 @@ import pytest
 
 from billing.models import Budget, BudgetCounter
 from chat.models import Message, Run
+from llm.models import ModelEndpoint
+from llm.services import create_endpoint
 from tests.chat.conftest import make_client
 from tests.processes import wait_until
 
-PRICE = {"fake-model": (Decimal(1), Decimal(1))}
+
+@pytest.fixture
+def endpoint(agent, fake_model, settings) -> ModelEndpoint:
+    """The workspace's own endpoint with an unlisted model, at a thousand dollars for a million tokens."""
+    settings.EGRESS_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    return create_endpoint(
+        workspace_id=agent.workspace_id, name="Ours", base_url=fake_model.url, default_model="fake-model",
+        input_price=Decimal(1000), output_price=Decimal(1000),
+    )  # fmt: skip
 
 
 def cap(agent, *, tokens=None, usd=None, scope="agent", period="day", **fields):
@@ -43,6 +53,39 @@ def test_turn_over_the_cap_is_refused_before_the_model_is_asked(client_with_key,
     assert (Run.objects.count(), Message.objects.count()) == (0, 0)
     counter = BudgetCounter.objects.get()
     assert (counter.reserved_tokens, counter.spent_tokens, counter.room_tokens) == (0, 0, 10)
+
+
+def test_turn_on_an_unlisted_model_is_reserved_and_settled_by_the_entered_prices(client_with_key, agent, endpoint):
+    cap(agent, usd=1000)
+    with client_with_key.streaming("WORDS:20 DELAY:100") as events:
+        next(events)
+        held = BudgetCounter.objects.get()
+        assert held.reserved_usd == Decimal(held.reserved_tokens) / 1000 > 1
+        list(events)
+    settled = BudgetCounter.objects.get()
+    assert settled.reserved_usd == 0
+    assert settled.spent_usd == Decimal(settled.spent_tokens) / 1000 > 0
+    assert Run.objects.get().cost_usd == settled.spent_usd
+
+
+def test_budget_in_dollars_refuses_a_turn_on_an_unlisted_model_with_prices(
+    client_with_key, agent, endpoint, fake_model
+):
+    cap(agent, usd=Decimal("0.5"))
+    refused = client_with_key.post_chat("Hello", stream=False)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (402, "budget_exceeded")
+    assert "$0.50 a day" in refused.json()["error"]["message"]
+    assert fake_model.chats == []
+
+
+def test_operators_prices_hold_for_the_platforms_unlisted_model(client_with_key, agent, settings):
+    settings.OPENAI_INPUT_PRICE = settings.OPENAI_OUTPUT_PRICE = Decimal(1000)
+    cap(agent, usd=1000)
+    answer = client_with_key.ask("Hello")
+    used = answer["usage"]["input_tokens"] + answer["usage"]["output_tokens"]
+    assert BudgetCounter.objects.get().spent_usd == Decimal(used) / 1000 == Decimal(str(answer["usage"]["cost_usd"]))
+    Budget.objects.update(limit_usd=Decimal("0.01"))
+    assert client_with_key.post_chat("Hello", stream=False).status_code == 402
 
 
 def test_fifty_turns_at_once_at_the_cap_admit_exactly_what_fits(client_with_key, agent, server):

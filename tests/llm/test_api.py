@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import IntegrityError, transaction
 from django.test import Client
 
 from accounts.models import Role
@@ -121,6 +122,58 @@ def test_create_endpoint_refuses_bad_text(owner: Any, field: str, value: Any) ->
     response = post(owner, "/api/model-endpoints", {**VALUES, field: value})
     assert response.status_code in {400, 422}
     assert not ModelEndpoint.objects.exists()
+
+
+def test_prices_are_entered_changed_and_removed(owner: Any) -> None:
+    endpoint = create(owner)
+    assert (endpoint["input_price"], endpoint["output_price"], endpoint["has_price"]) == (None, None, False)
+    endpoint = create(owner, name="Second", input_price=0.1, output_price="2.5")
+    assert (endpoint["input_price"], endpoint["output_price"], endpoint["has_price"]) == (0.1, 2.5, True)
+    changed = change(owner, endpoint, input_price=0).json()
+    assert (changed["input_price"], changed["output_price"], changed["has_price"]) == (0, 2.5, True)
+    assert change(owner, endpoint, name="Renamed").json()["output_price"] == 2.5
+    changed = change(owner, endpoint, input_price=None, output_price=None).json()
+    assert (changed["input_price"], changed["output_price"], changed["has_price"]) == (None, None, False)
+    assert create(owner, name="Third", default_model="gpt-4.1-mini")["has_price"] is True
+
+
+@pytest.mark.parametrize(
+    ("prices", "param"),
+    [
+        ({"input_price": 1}, "output_price"),
+        ({"output_price": 1}, "input_price"),
+        ({"input_price": None, "output_price": 0}, "input_price"),
+        ({"input_price": -0.1, "output_price": 1}, "input_price"),
+        ({"input_price": 1, "output_price": 10_000.1}, "output_price"),
+        ({"input_price": 0.00001, "output_price": 1}, "input_price"),
+        ({"input_price": "NaN", "output_price": 1}, "input_price"),
+        ({"input_price": "Infinity", "output_price": 1}, "input_price"),
+        ({"input_price": 1, "output_price": "dear"}, "output_price"),
+        ({"input_price": 1, "output_price": []}, "output_price"),
+        ({"input_price": "", "output_price": 1}, "input_price"),
+    ],
+)
+def test_prices_that_make_no_sense_are_422(owner: Any, prices: dict[str, Any], param: str) -> None:
+    stored = create(owner)
+    for refused in (
+        post(owner, "/api/model-endpoints", {**VALUES, "name": "B", **prices}),
+        change(owner, stored, **prices),
+    ):
+        assert (refused.status_code, refused.json()["error"]["param"]) == (422, param)
+    assert ModelEndpoint.objects.get().prices is None
+
+
+def test_one_price_alone_is_refused_when_an_endpoint_changes(owner: Any) -> None:
+    refused = change(owner, create(owner, input_price=1, output_price=10_000), output_price=None)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "output_price")
+    assert ModelEndpoint.objects.get().prices == (1, 10_000)
+
+
+@pytest.mark.parametrize("prices", [{"input_price": 1}, {"input_price": 1, "output_price": -1}])
+def test_the_database_holds_both_prices_or_none(owner: Any, prices: dict[str, int]) -> None:
+    create(owner)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ModelEndpoint.objects.update(**prices)
 
 
 @pytest.mark.parametrize("name", ["Ours", "OURS", " ours ", "\uff2furs"])
@@ -337,10 +390,19 @@ def test_models_lists_what_endpoints_offer_and_asks_them_once(
         (endpoint["id"], "gpt-4o-mini", False),
         (None, "offline", False),
     ]
-    assert listed[0]["input_price"] is None
-    assert (listed[1]["input_price"], listed[1]["context"]) == (0.15, 128_000)
+    assert (listed[0]["input_price"], listed[0]["has_price"]) == (None, False)
+    assert (listed[1]["input_price"], listed[1]["has_price"], listed[1]["context"]) == (0.15, True, 128_000)
     assert choices(owner) == listed
     assert len(fake_model.requests) == 1
+
+
+def test_models_have_the_entered_prices_where_none_is_listed(
+    owner: Any, fake_model: FakeModel, allow_loopback: None
+) -> None:
+    fake_model.models = ["fake-model", "gpt-4o-mini"]
+    create(owner, base_url=fake_model.url, default_model="fake-model", input_price=3, output_price=4)
+    listed = {one["model"]: (one["input_price"], one["output_price"], one["has_price"]) for one in choices(owner)}
+    assert listed == {"fake-model": (3, 4, True), "gpt-4o-mini": (0.15, 0.6, True), "offline": (0, 0, True)}
 
 
 def test_models_of_a_broken_endpoint_shows_its_default_alone(owner: Any) -> None:

@@ -2,7 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from llm.catalog import cost_usd, count_tokens, facts_of
+from llm.catalog import cost_usd, count_tokens, facts_of, prices_of
+from llm.types import Prices
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,29 @@ def test_cost_usd_is_exact_to_a_millionth() -> None:
 )
 def test_count_tokens_estimates(text: str, tokens: int) -> None:
     assert count_tokens(text) == tokens
+
+
+def test_cost_usd_takes_the_entered_prices_where_none_is_listed() -> None:
+    entered = (Decimal("0.5"), Decimal(2))
+    assert cost_usd("llama3.2:3b", 1_000, 500, entered) == Decimal("0.001500")
+    assert cost_usd("gpt-4.1-mini", 1_000, 500, entered) == cost_usd("gpt-4.1-mini", 1_000, 500)
+    assert cost_usd("offline", 1_000, 500, entered) == 0
+
+
+def test_cost_usd_stays_within_what_a_run_can_hold() -> None:
+    assert cost_usd("llama3.2:3b", 10**7, 10**7, (Decimal(10_000), Decimal(10_000))) == Decimal("9999.999999")
+
+
+@pytest.mark.parametrize(
+    ("model", "entered", "prices"),
+    [
+        ("gpt-4.1-mini", None, (Decimal("0.40"), Decimal("1.60"))),
+        ("gpt-4.1-mini", (Decimal(7), Decimal(7)), (Decimal("0.40"), Decimal("1.60"))),
+        ("llama3.2:3b", (Decimal(0), Decimal(0)), (Decimal(0), Decimal(0))),
+        ("llama3.2:3b", None, None),
+    ],
+)
+def test_prices_of_are_the_listed_ones_then_the_entered_ones(
+    model: str, entered: Prices | None, prices: object
+) -> None:
+    assert prices_of(model, entered) == prices

@@ -1,6 +1,8 @@
 """Which model answers: the agent's, the workspace's, the platform's, the demo; changes are seen at once."""
 
 import asyncio
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,6 +40,7 @@ def create(workspace_id: UUID, name: str = "Ours", **values: Any) -> ModelEndpoi
 def use_platform(settings: Any) -> None:
     settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY = "http://127.0.0.1:9000/v1", "sk-platform"
     settings.OPENAI_MODEL = "house-model"
+    settings.OPENAI_INPUT_PRICE, settings.OPENAI_OUTPUT_PRICE = Decimal(1), Decimal(2)
 
 
 async def test_resolve_without_anything_gives_the_demo_model(workspace_id: UUID) -> None:
@@ -51,7 +54,8 @@ async def test_resolve_prefers_the_platform_to_the_demo(workspace_id: UUID, sett
     assert (endpoint.id, endpoint.model, endpoint.api_key, endpoint.is_platform) == (
         "platform", "house-model", "sk-platform", True,
     )  # fmt: skip
-    assert (await routing.resolve_endpoint(workspace_id, None, "other")).model == "other"
+    assert endpoint.prices == (1, 2)
+    assert (await routing.resolve_endpoint(workspace_id, None, "other")) == replace(endpoint, model="other")
 
 
 async def test_resolve_prefers_the_workspaces_default_to_the_platform(workspace_id: UUID, settings: Any) -> None:
@@ -72,6 +76,14 @@ async def test_resolve_prefers_the_agents_endpoint_and_model(workspace_id: UUID)
     second = await create(workspace_id, name="Second", default_model="small-1")
     assert (await routing.resolve_endpoint(workspace_id, str(second.pk), "")).model == "small-1"
     assert (await routing.resolve_endpoint(workspace_id, second.pk, "small-2")).model == "small-2"
+
+
+async def test_resolve_brings_the_prices_that_were_entered(workspace_id: UUID, settings: Any) -> None:
+    use_platform(settings)
+    stored = await create(workspace_id, input_price=Decimal("0.25"), output_price=Decimal(3))
+    assert (await routing.resolve_endpoint(workspace_id, None, "")).prices == (Decimal("0.25"), Decimal(3))
+    await sync_to_async(services.update_endpoint)(endpoint=stored, input_price=None, output_price=None)
+    assert (await routing.resolve_endpoint(workspace_id, None, "")).prices is None
 
 
 async def test_resolve_of_the_demo_model_by_name(workspace_id: UUID, settings: Any) -> None:
