@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
 from core.errors import Conflict, GiloError
@@ -47,9 +48,13 @@ _AMOUNTS = {
 
 
 def describe_amount(amount: Decimal | int, period: str = "") -> str:
-    """ "$5.00 a day", "20000 tokens in total", in the active language; without a period the bare amount."""
-    words = f"${amount:.2f}" if isinstance(amount, Decimal) else gettext("%(count)s tokens") % {"count": amount}
+    """ "$5.00 a day", "20,000 tokens in total", in the active language; without a period the bare amount."""
+    words = f"${amount:.2f}" if isinstance(amount, Decimal) else _count_tokens(amount)
     return gettext(_AMOUNTS[period]) % {"amount": words} if period else words
+
+
+def _count_tokens(count: int) -> str:
+    return gettext("%(count)s tokens") % {"count": number_format(count, force_grouping=True)}
 
 
 def _explain(scope: str, period: str, amount: Decimal | int | None, resets_at: datetime | None) -> str | None:

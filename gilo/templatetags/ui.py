@@ -117,6 +117,12 @@ def highlight(code: str) -> SafeString:
 
 
 @register.filter
+def in_minutes(seconds: int) -> int:
+    """Whole minutes, rounded up."""
+    return -(-seconds // 60)
+
+
+@register.filter
 def code_marks(text: str) -> SafeString:
     """A sentence of the API's description with its `names` as code; all else is escaped."""
     return SafeString(_NAME.sub(r"<code>\1</code>", escape(text)))
