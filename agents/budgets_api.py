@@ -10,12 +10,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.api import AgentView
+from agents.config import AgentConfig
 from agents.keys import forget_keys
 from agents.models import Agent
 from agents.selectors import list_api_keys
 from billing import selectors, services
 from billing.models import Budget, Period, Scope
-from core.api import ErrorSerializer, StrictSerializer
+from core.api import ErrorSerializer, Page, StrictSerializer
+from llm.selectors import have_prices
 
 _CENT = Decimal("0.01")
 _MOST_USD = Decimal(1_000_000)
@@ -74,6 +76,16 @@ class BudgetInputSerializer(BudgetChangeSerializer):
         return attrs
 
 
+class BudgetPage(Page):
+    """Budgets, and `has_price`: whether GiLo knows what the agent's model costs. Else no budget in dollars holds it."""
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page = super().get_paginated_response_schema(schema)
+        page["required"].append("has_price")
+        page["properties"]["has_price"] = {"type": "boolean"}
+        return page
+
+
 class BudgetView(AgentView):
     serializer_class = BudgetSerializer
 
@@ -88,12 +100,16 @@ class BudgetView(AgentView):
 
 class BudgetList(BudgetView):
     policy = {"GET": "agent.view", "POST": "agent.deploy"}
+    pagination_class = BudgetPage
 
     @extend_schema(responses=BudgetSerializer(many=True))
     def get(self, request: Request, agent_id: UUID) -> Response:
-        """The agent's budgets, newest first, and how they stand."""
-        budgets = self.paginate_queryset(selectors.list_budgets(self.workspace_id, self.get_agent().pk))
-        return self.get_paginated_response(_with_use(budgets or []))
+        """The agent's budgets, newest first, and how they stand; `has_price` false: no budget in dollars holds it."""
+        agent = self.get_agent()
+        budgets = self.paginate_queryset(selectors.list_budgets(self.workspace_id, agent.pk))
+        response = self.get_paginated_response(_with_use(budgets or []))
+        response.data["has_price"] = _has_price(agent)
+        return response
 
     @extend_schema(
         request=BudgetInputSerializer, responses={201: BudgetSerializer, 409: ErrorSerializer, 422: ErrorSerializer}
@@ -127,6 +143,13 @@ class BudgetDetail(BudgetView):
 def _require_key(agent: Agent, key_id: UUID | None) -> None:
     if key_id is not None:
         list_api_keys(agent).get_or_404(pk=key_id)
+
+
+def _has_price(agent: Agent) -> bool:
+    """Of the draft, which the playground asks, and of what is live."""
+    versions = [version for version in (agent.draft_version, agent.live_version) if version is not None]
+    configs = [AgentConfig.from_json(version.config) for version in versions]
+    return have_prices(agent.workspace_id, [(config.endpoint_id, config.model) for config in configs])
 
 
 def _with_use(budgets: list[Budget]) -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
 """The page on which a workspace connects its models."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 
@@ -12,6 +14,8 @@ from accounts.permissions import is_allowed
 from core.policy import with_policy
 from llm import selectors
 from llm.api import ModelEndpointSerializer
+from llm.catalog import prices_of
+from llm.models import ModelEndpoint
 from llm.routing import platform_endpoint
 from llm.types import OFFLINE_ID, PLATFORM_ID
 
@@ -34,7 +38,7 @@ def settings_models(request: HttpRequest) -> HttpResponse:
     principal = request.principal  # type: ignore[attr-defined]
     endpoints = list(selectors.list_endpoints(principal.workspace_id))
     context: dict[str, Any] = {
-        "endpoints": endpoints,
+        "endpoints": [(endpoint, _describe_prices(endpoint)) for endpoint in endpoints],
         "data": ModelEndpointSerializer(endpoints, many=True).data,
         "current": _describe_current(endpoints),
         "ollama": selectors.ollama_offer(principal.workspace_id),
@@ -55,6 +59,22 @@ def _describe_current(endpoints: list[Any]) -> dict[str, str]:
         return {"kind": PLATFORM_ID, "model": platform.model, "name": ""}
     endpoint = next(endpoint for endpoint in endpoints if str(endpoint.pk) == source)
     return {"kind": "endpoint", "model": endpoint.default_model, "name": endpoint.name}
+
+
+def _describe_prices(endpoint: ModelEndpoint) -> str:
+    """What the endpoint's default model costs, in words."""
+    prices = prices_of(endpoint.default_model, endpoint.prices)
+    if prices is None:
+        return _("price unknown")
+    if not any(prices):
+        return _("free")
+    read, written = map(_format_price, prices)
+    return _("$%(read)s / $%(written)s per million tokens") % {"read": read, "written": written}
+
+
+def _format_price(usd: Decimal) -> str:
+    """Two decimals, or as many as it takes to tell the price."""
+    return number_format(usd, max(2, -int(usd.normalize().as_tuple().exponent)))
 
 
 def _script_texts() -> dict[str, str]:

@@ -27,6 +27,7 @@ class BudgetsPanel {
     this.list = root.querySelector("[data-budgets]");
     this.dialog = root.querySelector("#budget-dialog");
     this.keys = [];
+    this.hasPrice = true;
     root.addEventListener("click", (event) => this.#click(event.target));
     if (this.dialog) this.#listenToForm();
     // Hidden parts ask for nothing; one that is looked at stays true.
@@ -45,6 +46,8 @@ class BudgetsPanel {
       const [limits, budgets] = await Promise.all([api.get("/api/workspace/limits"), api.get(`${this.path}/budgets?limit=100`)]);
       await this.#readKeys(budgets.data);
       this.#showLimits(limits);
+      this.hasPrice = budgets.has_price;
+      this.#warn(this.list.parentElement, budgets.data.some((budget) => budget.limit_usd !== null));
       this.#showBudgets(budgets.data);
     } catch (error) {
       if (this.isLoaded) return; // what is shown stays; the next round tries again
@@ -84,6 +87,11 @@ class BudgetsPanel {
     if (budgets.length) this.list.replaceChildren(h("ul", { class: "list budgets__list" }, ...budgets.map((budget) => this.#makeItem(budget))));
     else this.list.replaceChildren(document.getElementById("budgets-empty").content.cloneNode(true));
     if (kept) this.list.querySelector(`[data-budget="${kept[0]}"] [data-do="${kept[1]}"]`)?.focus();
+  }
+
+  /** Say that dollars do not hold the agent, where a budget counts them. */
+  #warn(place, isInDollars) {
+    place.querySelector("[data-no-price]").hidden = this.hasPrice || !isInDollars;
   }
 
   #makeItem(budget) {
@@ -173,6 +181,7 @@ class BudgetsPanel {
   #listenToForm() {
     this.form = this.dialog.querySelector("form");
     this.form.elements.scope.addEventListener("change", () => this.#showKeyChoice());
+    this.form.elements.limit_usd.addEventListener("input", ({ target }) => this.#warn(this.form, target.value !== ""));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save();
@@ -203,6 +212,7 @@ class BudgetsPanel {
     for (const choice of this.form.querySelectorAll("[name=period]")) choice.checked = choice.value === values.period;
     usd.value = values.limit_usd ?? "";
     tokens.value = values.limit_tokens ?? "";
+    this.#warn(this.form, usd.value !== "");
     for (const control of this.form.querySelectorAll("select, [name=period]")) control.disabled = budget !== null;
     this.#showKeyChoice();
     this.dialog.querySelector("#budget-dialog-title").textContent = this.t(budget ? "editTitle" : "addTitle");

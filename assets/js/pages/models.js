@@ -117,6 +117,8 @@ function openForm(endpoint, values = {}) {
   fields.name.value = endpoint?.name ?? values.name ?? "";
   fields.base_url.value = endpoint?.base_url ?? values.baseUrl ?? "";
   fields.default_model.value = endpoint?.default_model ?? values.model ?? "";
+  fields.input_price.value = endpoint?.input_price ?? "";
+  fields.output_price.value = endpoint?.output_price ?? "";
   fields.is_default.checked = endpoint?.is_default ?? !endpoints.some((one) => one.is_default);
   preset.value = values.name ?? "";
   showKeyState(endpoint);
@@ -162,12 +164,15 @@ betterUrl.addEventListener("click", () => {
   betterUrl.hidden = true;
 });
 
+/** The price as it was entered, null for none: the server checks it. */
+const readPrice = (input) => (input.value === "" ? null : input.value);
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   clearFormErrors(form);
   const values = {
     name: fields.name.value, base_url: fields.base_url.value.trim(), default_model: fields.default_model.value,
-    is_default: fields.is_default.checked,
+    is_default: fields.is_default.checked, input_price: readPrice(fields.input_price), output_price: readPrice(fields.output_price),
   };
   if (fields.api_key.value || fields.remove_key.checked) values.api_key = fields.remove_key.checked ? "" : fields.api_key.value;
   event.submitter.disabled = true;
