@@ -40,6 +40,14 @@ def code_of(agent, name: str, number: int = 0, key: str = "", question: str = AW
     return snippets[name].blocks[number].as_text(key)
 
 
+def test_budgets_warn_in_words_of_a_model_without_a_price(client, owner, agent):
+    client.force_login(owner)
+    warning = '<a href="/settings/models">Enter its price</a>, or use a budget in tokens.'
+    assert page_of(client, agent).count(warning) == 2  # above the list, and in the dialog
+    client.cookies["django_language"] = "fr"
+    assert page_of(client, agent).count('<a href="/settings/models">Saisissez son prix</a>') == 2
+
+
 def test_owner_gets_every_part_and_all_addresses(client, owner, agent):
     client.force_login(owner)
     page = page_of(client, agent)

@@ -6,10 +6,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Role
-from agents.services import delete_agent, revoke_api_key
+from agents.services import delete_agent, deploy_agent, revoke_api_key, save_config
 from billing.budgets import counter_id, period_at
 from billing.models import Budget, BudgetCounter
 from billing.services import MOST_BUDGETS
+from llm.services import create_endpoint, delete_endpoint, update_endpoint
 from tests.factories import make_agent, make_key, make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -76,7 +77,7 @@ def test_list_costs_the_same_queries_with_one_and_three_budgets(door, rows, djan
     for _ in range(rows):
         use(Budget.objects.get(pk=door.add().json()["id"]))
     door.ask("get")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         door.ask("get")
 
 
@@ -126,6 +127,58 @@ def test_budgets_of_an_agent_are_bounded(door):
     refused = door.add()
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "too_many_budgets")
     assert str(MOST_BUDGETS) in refused.json()["error"]["message"]
+
+
+class TestHasPrice:
+    """Whether a budget in dollars can hold the agent: by its draft and by what is live."""
+
+    def told(self, door):
+        return door.ask("get").json()["has_price"]
+
+    def test_a_listed_model_and_the_demo_model_have_one(self, door, settings):
+        assert self.told(door) is True
+        settings.OPENAI_BASE_URL, settings.OPENAI_MODEL = "http://127.0.0.1:9/v1", "gpt-4.1-mini"
+        assert self.told(door) is True
+
+    def test_an_unlisted_model_has_none_until_it_is_entered(self, door):
+        endpoint = make_endpoint(door)
+        assert self.told(door) is False
+        update_endpoint(endpoint=endpoint, input_price=Decimal(0), output_price=Decimal(1))
+        assert self.told(door) is True
+
+    def test_the_operators_prices_are_known(self, door, settings):
+        settings.OPENAI_BASE_URL, settings.OPENAI_MODEL = "http://127.0.0.1:9/v1", "house-model"
+        assert self.told(door) is False
+        settings.OPENAI_INPUT_PRICE = settings.OPENAI_OUTPUT_PRICE = Decimal(1)
+        assert self.told(door) is True
+
+    def test_what_is_live_counts_as_the_draft_does(self, door):
+        make_endpoint(door)
+        deploy_agent(agent=door.agent)
+        configure(door, model="gpt-4.1-mini")
+        assert self.told(door) is False
+        deploy_agent(agent=door.agent)
+        assert self.told(door) is True
+
+    def test_a_model_whose_endpoint_is_gone_does_not_count(self, door):
+        endpoint = make_endpoint(door)
+        configure(door, endpoint_id=str(endpoint.pk))
+        delete_endpoint(endpoint=endpoint)
+        assert self.told(door) is True
+
+    def test_a_budget_in_dollars_can_be_made_all_the_same(self, door):
+        make_endpoint(door)
+        assert door.add(limit_usd=5).status_code == 201
+
+
+def configure(door, **changes):
+    save_config(agent=door.agent, actor=None, changes=changes, expected_version=None)
+
+
+def make_endpoint(door):
+    return create_endpoint(
+        workspace_id=door.workspace.pk, name="Ours", base_url="https://models.example.com/v1", default_model="big-1"
+    )
 
 
 def test_viewer_reads_budgets_and_changes_none():

@@ -1,5 +1,7 @@
 """The page of models says which one answers and offers what can be done."""
 
+import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -53,6 +55,34 @@ def test_page_lists_endpoints_without_their_keys() -> None:
     assert "big-1 of Ours answers now" in page
     assert "key …1234" in page
     assert "very-secret" not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "endpoint", "words"),
+    [
+        ("en", {}, "price unknown"),
+        ("fr", {}, "prix inconnu"),
+        ("en", {"input_price": Decimal(0), "output_price": Decimal(0)}, "free"),
+        ("en", {"input_price": Decimal("0.0375"), "output_price": Decimal(3)}, "$0.0375 / $3.00 per million tokens"),
+        (
+            "fr",
+            {"input_price": Decimal("0.1"), "output_price": Decimal(10_000)},
+            "0,10\u00a0$ / 10000,00\u00a0$ par million",
+        ),
+        ("en", {"default_model": "gpt-4.1-mini"}, "$0.40 / $1.60 per million tokens"),
+    ],
+)
+def test_page_tells_what_a_model_costs(language: str, endpoint: dict[str, Any], words: str) -> None:
+    page = open_page(language=language, name="Ours", **endpoint)
+    facts = re.findall(r'<p class="models__facts">.*?</p>', page)
+    assert len(facts) == 1
+    assert words in facts[0]
+
+
+def test_page_asks_an_owner_for_prices() -> None:
+    page = open_page()
+    assert 'name="input_price"' in page
+    assert 'name="output_price"' in page
 
 
 def test_page_escapes_names() -> None:
