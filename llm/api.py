@@ -15,8 +15,8 @@ from core.fields import PlainCharField
 from llm import selectors, services
 from llm.catalog import prices_of
 from llm.models import MOST_PRICE, ModelEndpoint
-from llm.probe import ProbeResult, Target, probe_endpoint
 from llm.routing import is_operator_address
+from llm.types import ProbeResult, Target
 
 _NAME_LENGTH, _URL_LENGTH, _KEY_LENGTH, _MODEL_LENGTH = 80, 500, 500, 200
 
@@ -212,7 +212,7 @@ class ModelEndpointProbe(ModelEndpointView):
         given = self.read(ProbeInputSerializer)
         address = services.clean_url(given["base_url"])
         target = Target(address, given.get("api_key", ""), given.get("default_model", ""), is_operator_address(address))
-        return answer_probe(probe_endpoint(target))
+        return probe_and_answer(target)
 
 
 class StoredModelEndpointProbe(ModelEndpointView):
@@ -227,7 +227,7 @@ class StoredModelEndpointProbe(ModelEndpointView):
         """Try a stored endpoint, with any of its values replaced."""
         endpoint = self.get_endpoint()
         given = self.read(StoredProbeInputSerializer)
-        return answer_probe(probe_endpoint(services.merge_target(endpoint, given)))
+        return probe_and_answer(services.merge_target(endpoint, given))
 
 
 class ModelList(ModelEndpointView):
@@ -242,5 +242,8 @@ class ModelList(ModelEndpointView):
         return Response(ChoicesSerializer(found).data)
 
 
-def answer_probe(result: ProbeResult) -> Response:
+def probe_and_answer(target: Target) -> Response:
+    from llm.probe import probe_endpoint  # the SDK is slow to import: only where somebody asks
+
+    result: ProbeResult = probe_endpoint(target)
     return Response(ProbeResultSerializer(asdict(result)).data)

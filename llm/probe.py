@@ -1,11 +1,13 @@
-"""Try an endpoint out and say in words what is wrong with it. Uses the openai SDK; synchronous, for API views."""
+"""Try an endpoint out and say in words what is wrong with it. Uses the openai SDK; synchronous, for API views.
+
+Imported where somebody asks, not before: the SDK takes longer to import than all the rest of a web process.
+"""
 
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,41 +19,12 @@ from core.errors import GiloError, UrlNotAllowed
 from core.http import CONNECT_TIMEOUT, check_url, egress_httpx_client
 from llm.errors import ModelError
 from llm.providers.openai import refusal_for, sampling_parameters
+from llm.types import ProbeResult, Step, Target
 
 LIST_TIMEOUT = 10.0  # seconds
 CHAT_TIMEOUT = 30.0  # seconds: a local server may load the model first
 PROBE_TOKENS = 16
 MOST_SUGGESTIONS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is tried: not necessarily saved. `is_operator` marks an address of the operator's own."""
-
-    base_url: str
-    api_key: str
-    model: str
-    is_operator: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that was tried, and how it went. `ms` is how long it took."""
-
-    name: str
-    ok: bool
-    message: str
-    ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
-    """All steps up to the first that failed. `base_url` is a better one when the given one lacks /v1, else ""."""
-
-    ok: bool
-    steps: list[Step]
-    models: list[str]
-    base_url: str = ""
 
 
 class _Failed(Exception):

@@ -16,9 +16,8 @@ from core.tenancy import ScopedQuerySet
 from llm.catalog import facts_of, prices_of
 from llm.errors import ModelNotConfigured
 from llm.models import ModelEndpoint
-from llm.probe import Target, fetch_models
 from llm.routing import ENDPOINT_COLUMNS, choose_endpoint, is_operator_address, platform_endpoint
-from llm.types import OFFLINE_ID, PLATFORM_ID, Prices
+from llm.types import OFFLINE_ID, PLATFORM_ID, Prices, Target
 
 MODELS_SECONDS = 300  # how long an endpoint's list of models is kept
 FAILED_SECONDS = 30  # how long it is not asked again after it failed
@@ -132,7 +131,7 @@ def find_ollama() -> list[str]:
     found: list[str] | None = cache.get(key)
     if found is None:
         target = Target(base_url=f"{settings.OLLAMA_URL}/v1", api_key="", model="", is_operator=True)
-        found = [name for name in fetch_models(target, timeout=OLLAMA_TIMEOUT) or () if not _NOT_CHAT.search(name)]
+        found = [name for name in _fetch_models(target, OLLAMA_TIMEOUT) or () if not _NOT_CHAT.search(name)]
         cache.set(key, found, OLLAMA_SECONDS)
     return found
 
@@ -167,7 +166,7 @@ def _platform_models() -> list[str]:
 def _fetch_cached(key: str, target: Target) -> list[str]:
     found: list[str] | None = cache.get(key)
     if found is None:
-        listed = fetch_models(target, timeout=LIST_TIMEOUT)
+        listed = _fetch_models(target, LIST_TIMEOUT)
         found = [name for name in listed or () if not _NOT_CHAT.search(name)][:MOST_MODELS]
         cache.set(key, found, FAILED_SECONDS if listed is None else MODELS_SECONDS)
     return found
@@ -182,3 +181,9 @@ def _choice(
 ) -> Choice:
     prices = prices_of(model, entered) or (None, None)
     return Choice(kind, endpoint_id, name, model, is_default, facts_of(model).context, *prices)
+
+
+def _fetch_models(target: Target, timeout: float) -> list[str] | None:
+    from llm.probe import fetch_models  # the SDK is slow to import: only where somebody asks
+
+    return fetch_models(target, timeout=timeout)

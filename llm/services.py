@@ -14,9 +14,9 @@ from core.errors import FieldError, UrlNotAllowed, ValidationFailed
 from core.http import check_url
 from core.text import fold
 from llm.models import ModelEndpoint
-from llm.probe import Target
 from llm.routing import forget_endpoints, is_operator_address
 from llm.selectors import target_of
+from llm.types import Target
 
 MOST_ENDPOINTS = 20
 _HINT_LENGTH = 4

@@ -104,3 +104,33 @@ class Endpoint:
     is_platform: bool
     kind: Literal["openai", "offline"]
     prices: Prices | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is tried: not necessarily saved. `is_operator` marks an address of the operator's own."""
+
+    base_url: str
+    api_key: str
+    model: str
+    is_operator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was tried, and how it went. `ms` is how long it took."""
+
+    name: str
+    ok: bool
+    message: str
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """All steps up to the first that failed. `base_url` is a better one when the given one lacks /v1, else ""."""
+
+    ok: bool
+    steps: list[Step]
+    models: list[str]
+    base_url: str = ""

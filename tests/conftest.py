@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.signals import setting_changed
 from django.db import connection
+from django.test.client import ClientHandler
 
 from tests.fake_model import FakeModel
 
@@ -30,6 +32,28 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 def _count_taken_connections() -> int:
     stats = connection.pool.get_stats()
     return int(stats.get("pool_size", 0) - stats.get("pool_available", 0))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_middleware_chain() -> Iterator[None]:
+    """Django's test clients share one chain until a setting changes: WhiteNoise lists all files for each new one."""
+    load, chains = ClientHandler.load_middleware, []
+    parts = ("_middleware_chain", "_view_middleware", "_template_response_middleware", "_exception_middleware")
+
+    def load_once(handler: ClientHandler, is_async: bool = False) -> None:
+        if not chains:
+            load(handler, is_async)
+            chains.append({part: getattr(handler, part) for part in parts})
+        vars(handler).update(chains[0])
+
+    def forget(**_: object) -> None:
+        chains.clear()
+
+    setting_changed.connect(forget)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClientHandler, "load_middleware", load_once)
+        yield
+    setting_changed.disconnect(forget)
 
 
 @pytest.fixture(scope="session")

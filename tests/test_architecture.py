@@ -4,6 +4,7 @@ import ast
 import re
 import statistics
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -204,3 +205,13 @@ def test_no_large_or_minified_file_is_committed():
     files = tracked()
     assert [name_of(path) for path in files if path.stat().st_size > MAX_FILE_BYTES] == []
     assert [name_of(path) for path in files if re.search(r"\.min\.(js|css)$", path.name)] == []
+
+
+def test_slow_libraries_are_imported_where_they_are_used():
+    """A web process starts in half the time, and in less memory, without what few requests need."""
+    code = (
+        "import django, sys; django.setup(); import gilo.asgi, gilo.server, gilo.urls, gilo.worker; "
+        "print(*{'openai', 'mcp', 'onnxruntime', 'pypdfium2', 'docx'} & sys.modules.keys())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.strip() == ""

@@ -26,7 +26,7 @@ ALLOWED = {
     "core/http.py": {"*"},  # the guard itself
     "llm/providers/http1/pool.py": {"?.create_connection"},  # the guard names the addresses
     "llm/probe.py": {"httpx2.Client", "openai.OpenAI"},  # the operator's addresses; all others by egress_httpx_client
-    "knowledge/embedding.py": {"openai.OpenAI"},  # the operator's EMBEDDING_BASE_URL
+    "knowledge/remote_embedding.py": {"openai.OpenAI"},  # the operator's EMBEDDING_BASE_URL
     "gilo/server.py": {"socket.socket"},  # listens
     "scripts/check_health.py": {"urllib.request", "urllib.request.*"},  # this machine's own health
     "scripts/check_container_steps.py": {"socket.socket"},  # looks for a free port
