@@ -1,9 +1,9 @@
 #!/bin/sh
-# Every test, on two processes; what kills real processes or drives a real browser stays together on one of them.
-# Ends with pytest's closing line. Arguments go to pytest.
+# Every test, on three processes, for many wait more than they work; what kills real processes or drives a real browser
+# stays together on one of them. Ends with pytest's closing line. Arguments go to pytest.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .build
 rm -f .build/coverage .build/coverage.*
-COVERAGE_FILE="$PWD/.build/coverage" exec .venv/bin/python -m pytest -n 2 --dist loadgroup \
+COVERAGE_FILE="$PWD/.build/coverage" exec .venv/bin/python -m pytest -n 3 --dist loadgroup \
     --cov --cov-report=term --cov-fail-under=85 "$@"
