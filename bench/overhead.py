@@ -27,6 +27,7 @@ from typing import Any
 from bench.serving import ROOT, free_port, fsync_milliseconds, process, web_command
 
 CONVERSATIONS = 20_000
+SLOW = "Hello FAKE:chunks=20,delay=50"
 TOOLS = ("fake_llm.py", "load.py", "limit_proxy.py")
 CLOCK = os.sysconf("SC_CLK_TCK")
 
@@ -143,17 +144,18 @@ def write_targets(folder: Path, ports: dict[str, int], callers: dict[str, Caller
     def openai(path: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"url": f"{base}/{path}", "body": body, "headers": limited.headers, "pid": pid}
 
+    def bare(message: str) -> dict[str, Any]:
+        body = {"model": "fake-model", "stream": True, "messages": [{"role": "user", "content": message}]}
+        return {"url": f"http://127.0.0.1:{ports['bare']}/v1/chat/completions", "body": body, "pid": pids["bare"]}
+
     targets = {
         "gilo": native(limited, question),
         "plain": native(callers["plain"], question),
-        "slow": native(limited, "Hello FAKE:chunks=20,delay=50"),
+        "slow": native(limited, SLOW),
         "completions": openai("chat/completions", {"model": limited.slug, **asked}),
         "responses": openai("responses", {"model": limited.slug, "stream": True, "input": question}),
-        "bare": {
-            "url": f"http://127.0.0.1:{ports['bare']}/v1/chat/completions",
-            "body": {"model": "fake-model", **asked},
-            "pid": pids["bare"],
-        },
+        "bare": bare(question),
+        "bare_slow": bare(SLOW),
     }
     path = folder / "targets.json"
     path.write_text(json.dumps(targets))
@@ -175,9 +177,10 @@ def compare_two(options: argparse.Namespace, targets: Path, pair: tuple[str, str
 
 
 def slow_streams(options: argparse.Namespace, targets: Path) -> None:
-    """1,000 streams of 20 pieces, 50 ms apart, started over one second."""
+    """1,000 streams of 20 pieces, 50 ms apart, started over one second; then the same of the bare proxy."""
     print("\n1,000 slow streams (20 x 50 ms, started over 1 s, 3,000 requests)")
-    print(load(options.tools, ["run", str(targets), "slow", "-c", "1000", "-n", "3000", "-d", "30", "--ramp", "1"]))
+    for target in ("slow", "bare_slow"):
+        print(load(options.tools, ["run", str(targets), target, "-c", "1000", "-n", "3000", "-d", "30", "--ramp", "1"]))
 
 
 def load(tools: Path, arguments: list[str]) -> str:

@@ -19,6 +19,7 @@ from accounts.permissions import Principal
 from agents.keys import ChatAgent
 from billing.budgets import as_reservation, exceeded_from, settle
 from billing.errors import BudgetExceeded
+from chat.crowd import crowd
 from chat.errors import ConversationBusy
 from chat.news import news_of_end, news_of_start
 from chat.reservations import reserve_for
@@ -27,7 +28,7 @@ from chat.runtime.events import CITATIONS, ERROR, RUN_FINISHED, RUN_STARTED
 from chat.runtime.loop import stream_answer
 from chat.runtime.outcome import CANCELLED, Interrupted, Outcome, outcome_of_error, used_citations
 from chat.selectors import StoredMessage, as_prompt, describe_start, describe_usage, has_documents, load_history
-from chat.streams import LiveRun, live_runs, pause_between_texts
+from chat.streams import LiveRun, live_runs
 from chat.writer import Writer
 from core.api import to_gilo_error
 from core.errors import GiloError, NotFound, Unavailable
@@ -250,7 +251,7 @@ async def _generate(run: LiveRun, turn: Turn, beginning: _Beginning) -> Outcome:
         question=beginning.question,
     )
     run.request = request
-    return await stream_answer(stream_chat(endpoint, request), run.answer, run.publish_text, pause_between_texts)
+    return await stream_answer(stream_chat(endpoint, request), run.answer, run.publish_text, crowd.rest)
 
 
 async def _find_passages(run: LiveRun, turn: Turn, question: str) -> Sequence[Passage]:

@@ -20,10 +20,6 @@ from core.errors import GiloError
 from llm.types import ChatRequest, Prices
 
 COMPANY_SECONDS = 0.02
-# From this many runs at once, each tells its text ten times a second at most. To read, encode and send every token of a
-# thousand answers by itself takes more than half of a process's time, and those who wait for their first word pay it.
-CROWD = 200
-CROWD_PAUSE_SECONDS = 0.1
 
 
 class LiveRun:
@@ -146,11 +142,6 @@ async def _wait_for_company(run: LiveRun) -> None:
     alarm = asyncio.get_running_loop().call_later(COMPANY_SECONDS, run.wake_followers)
     await run.wait_for_more()
     alarm.cancel()
-
-
-def pause_between_texts() -> float:
-    """Seconds from one text of an answer to the next; 0: as they come."""
-    return CROWD_PAUSE_SECONDS if len(live_runs) >= CROWD else 0.0
 
 
 async def keep_alive() -> None:

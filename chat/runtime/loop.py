@@ -1,7 +1,6 @@
 """The loop of a run: from what the model sends to what the followers read."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,12 +45,12 @@ async def stream_answer(
     model_events: AsyncIterator[list[ModelEvent]],
     answer: Answer,
     publish: Callable[[str], Any],
-    pause: Callable[[], float] = lambda: 0.0,
+    rest: Callable[[], Awaitable[None] | None] = lambda: None,
 ) -> Outcome:
     """Read the model to its end, publishing the text of each read at once.
 
-    `pause` is asked after each read for how many seconds the model may write on unread: what comes meanwhile is
-    published in one piece.
+    `rest` is called after each read and says whether, and how long, the model may write on unread: what comes
+    meanwhile is published in one piece.
     Leaves what came in `answer`, whatever ends it. Raises the model's errors, and AnswerEmpty for an empty answer.
     """
     async with aclosing(model_events) as batches:  # type: ignore[type-var]
@@ -59,8 +58,8 @@ async def stream_answer(
             text = answer.absorb(batch)
             if text:
                 publish(text)
-            if (seconds := pause()) and not answer.finish_reason:
-                await asyncio.sleep(seconds)
+            if not answer.finish_reason and (resting := rest()) is not None:
+                await resting
     if not answer.parts:
         raise AnswerEmpty()
     return Outcome(COMPLETE, answer.finish_reason or "stop")

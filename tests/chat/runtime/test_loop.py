@@ -26,16 +26,15 @@ async def test_stream_answer_publishes_one_text_for_each_read():
     )
 
 
-async def test_stream_answer_pauses_between_reads_but_not_at_the_end(monkeypatch):
-    pauses = []
+async def test_stream_answer_rests_after_each_read_but_the_last():
+    told = []
 
-    async def sleep(seconds):
-        pauses.append(seconds)
+    async def rest():
+        told.append("rest")
 
-    monkeypatch.setattr("chat.runtime.loop.asyncio.sleep", sleep)
-    stream = batches([TextDelta("a")], [TextDelta("b")], [Finished("stop")])
-    await stream_answer(stream, Answer(), [].append, lambda: 0.1)
-    assert pauses == [0.1, 0.1]
+    stream = batches([TextDelta("a")], [TextDelta("b")], [TextDelta("c"), Finished("stop")])
+    await stream_answer(stream, Answer(), told.append, rest)
+    assert told == ["a", "rest", "b", "rest", "c"]
 
 
 async def test_stream_answer_without_text_is_an_error():

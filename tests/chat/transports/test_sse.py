@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agents.services import revoke_api_key
-from chat import streams
+from chat import crowd
 from chat.models import Conversation, Message, Run
 from chat.runtime.events import DELTA, RUN_FINISHED
 from tests.chat.conftest import make_client
@@ -82,7 +82,7 @@ def test_chat_regenerate_with_new_words_edits_the_question(client_with_key, fake
 
 
 def test_chat_in_a_crowd_comes_whole_in_fewer_pieces(client_with_key, monkeypatch):
-    monkeypatch.setattr(streams, "CROWD", 1)
+    monkeypatch.setattr(crowd, "CROWD", 1)
     with client_with_key.streaming("WORDS:30 DELAY:10") as stream:
         events = list(stream)
     pieces = [event.data["text"] for event in events if event.name == DELTA]
