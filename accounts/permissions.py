@@ -36,6 +36,11 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "webhook.edit": _CHANGE,
     "model_endpoint.view": _CHANGE,
     "model_endpoint.edit": _OWNER,
+    "listing.view": _ALL,
+    "listing.edit": _CHANGE,
+    "creator.edit": _OWNER,
+    "billing.view": _CHANGE,
+    "billing.edit": _OWNER,
     "workspace.view": _ALL,
     "workspace.edit": _OWNER,
 }

@@ -69,6 +69,7 @@ class KeyKind(models.TextChoices):
     SECRET = "secret", _("Secret")  # a program's: opens what its scopes say
     WIDGET = "widget", _("Widget")  # stands in a web page for all to read: opens visitors' own sessions, no more
     HOSTED = "hosted", _("Hosted page")  # of the agent's own page; nobody ever sees it
+    STORE = "store", _("Store")  # of the agent's listing; nobody ever sees it
 
 
 class ApiKey(Timestamped):
@@ -90,6 +91,9 @@ class ApiKey(Timestamped):
     replaces = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")  # rotation
     identity_secret = models.TextField(blank=True, default="", db_default="")  # encrypted (core.crypto)
     requires_identity = models.BooleanField(default=False, db_default=False)
+    # A snapshot: the key opens this version with these documents, whatever becomes of the agent. None: as it is now.
+    pinned_version = models.ForeignKey(AgentVersion, null=True, on_delete=models.CASCADE, related_name="+")
+    pinned_documents = ArrayField(models.UUIDField(), null=True)
 
     objects = ScopedQuerySet["ApiKey"].as_manager()
 

@@ -1,4 +1,4 @@
-"""Budgets: the caps that a builder sets on an agent's money and tokens, and the counters that hold them."""
+"""Budgets and their counters; customers, subscriptions and what Stripe tells; quotas, grants and metered usage."""
 
 from django.db import models
 from django.db.models import Q
@@ -95,4 +95,231 @@ class BudgetCounter(Identified):
         constraints = [
             models.CheckConstraint(condition=Q(room_usd__gte=0), name=ROOM_USD),
             models.CheckConstraint(condition=Q(room_tokens__gte=0), name=ROOM_TOKENS),
+        ]
+
+
+class Customer(Timestamped):
+    """A workspace as Stripe's customer, and what it allows itself beyond its plan. Amounts are minor units (cents)."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, related_name="customer")
+    stripe_id = models.CharField(max_length=255, null=True, unique=True)  # noqa: DJ001 - unique where there is one
+    overage_enabled = models.BooleanField(default=False, db_default=False)
+    spending_cap = models.PositiveIntegerField(default=2_000, db_default=2_000)  # of overage, a month
+
+    objects = ScopedQuerySet["Customer"].as_manager()
+
+
+class Subscription(Timestamped):
+    """A workspace's subscription as Stripe last told it; `billing.subscriptions` draws the workspace's plan from it.
+
+    `status` is Stripe's word. `grace_ends_at` is set from the first failed payment until one succeeds.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="subscriptions")
+    stripe_id = models.CharField(max_length=255, unique=True)
+    plan = models.CharField(max_length=20)
+    status = models.CharField(max_length=20)
+    trial_ends_at = models.DateTimeField(null=True)
+    current_period_end = models.DateTimeField(null=True)
+    cancel_at_period_end = models.BooleanField(default=False)
+    grace_ends_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = ScopedQuerySet["Subscription"].as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+
+class Invoice(Timestamped):
+    """An invoice as Stripe last told it. Amounts are minor units of `currency`."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invoices")
+    stripe_id = models.CharField(max_length=255, unique=True)
+    number = models.CharField(max_length=60, blank=True)
+    status = models.CharField(max_length=20)
+    total = models.IntegerField()
+    amount_paid = models.IntegerField()
+    currency = models.CharField(max_length=3)
+    hosted_url = models.URLField(max_length=1000, blank=True)
+    pdf_url = models.URLField(max_length=1000, blank=True)
+    issued_at = models.DateTimeField()
+
+    objects = ScopedQuerySet["Invoice"].as_manager()
+
+    class Meta:
+        ordering = ["-issued_at"]
+
+
+class StripeEvent(models.Model):
+    """An event that Stripe sent, stored once by its id. It is work to do until `processed_at` or `parked_at` is set.
+
+    A parked event is about a customer that nobody here knows: kept for an operator to look at, and tried again when
+    that customer becomes known.
+    """
+
+    id = models.CharField(max_length=255, primary_key=True)
+    type = models.CharField(max_length=100)
+    object_id = models.CharField(max_length=255)
+    payload = models.JSONField()
+    created_at = models.DateTimeField()  # by Stripe's clock
+    received_at = models.DateTimeField(auto_now_add=True)
+    processed_at = models.DateTimeField(null=True)
+    parked_at = models.DateTimeField(null=True)
+    parked_for = models.CharField(max_length=255, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["received_at"], condition=Q(processed_at=None, parked_at=None), name="billing_events_to_do"
+            ),
+            models.Index(fields=["parked_for"], condition=Q(parked_at__isnull=False), name="billing_events_parked"),
+        ]
+
+
+GRANT_ROOM = "billing_grant_room"
+
+
+class Grant(Timestamped):
+    """The right to use something: until when, how many times; it can be taken away at once.
+
+    What it opens is the business of who made it (an access token, a purchase, a day's allowance). A use of a grant is
+    one of each grant above it, too: an address's allowance lies within the listing's, that one within the platform's.
+    The constraint refuses a use too many, whoever else uses it at that moment.
+    """
+
+    parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="children")
+    uses = models.PositiveIntegerField(default=0)
+    most_uses = models.PositiveIntegerField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(expires_at__isnull=False), name="billing_grants_by_end")
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(most_uses=None) | Q(uses__lte=models.F("most_uses")), name=GRANT_ROOM)
+        ]
+
+
+class Resource(models.TextChoices):
+    """What a plan gives a number of, besides requests (`billing.quotas`)."""
+
+    AGENTS = "agents", _("Agents")
+    KNOWLEDGE = "knowledge", _("Knowledge")  # bytes of documents
+    MEMBERS = "members", _("Members")
+
+
+class QuotaUse(models.Model):
+    """How much of a resource a workspace holds; taken and given back by `billing.quotas` alone."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="quota_uses")
+    resource = models.CharField(max_length=10, choices=Resource.choices)
+    used = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "resource"], name="billing_quota_use"),
+            models.CheckConstraint(condition=Q(used__gte=0), name="billing_quota_use_positive"),
+        ]
+
+
+class QuotaNotice(models.Model):
+    """A mail that is owed (`told_at` null) or was sent: a workspace has used 80 or 100 % of a quota."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    resource = models.CharField(max_length=10)  # a Resource, or "requests"
+    percent = models.PositiveSmallIntegerField()
+    period = models.CharField(max_length=10)  # the day or month (ISO) for which it is said once
+    created_at = models.DateTimeField(auto_now_add=True)
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "resource", "percent", "period"], name="billing_one_notice_each"
+            )
+        ]
+        indexes = [models.Index(fields=["created_at"], condition=Q(told_at=None), name="billing_notices_to_tell")]
+
+
+class Meter(models.TextChoices):
+    """What is billed beyond the plan's requests: one conversation that a visitor begins, or one API request."""
+
+    CONVERSATIONS = "conversations", _("Conversations")
+    REQUESTS = "requests", _("API requests")
+
+
+class UsageRecord(Identified):
+    """What one run used, written in the transaction that ends it, under the run's id. It outlives run and agent.
+
+    `meter` names what is billed, "" when the plan covers it; `report` is the report that told Stripe of it.
+    """
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="usage_records", db_constraint=False, db_index=False
+    )
+    agent_id = models.UUIDField()
+    api_key_id = models.UUIDField(null=True)
+    channel = models.CharField(max_length=20)
+    model = models.CharField(max_length=200)
+    at = models.DateTimeField()
+    input_tokens = models.PositiveIntegerField()
+    output_tokens = models.PositiveIntegerField()
+    cost_usd = models.DecimalField(max_digits=12, decimal_places=8)
+    meter = models.CharField(max_length=20, blank=True)
+    report = models.ForeignKey("MeterReport", null=True, on_delete=models.SET_NULL, related_name="records")
+
+    objects = ScopedQuerySet["UsageRecord"].as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["workspace", "at"], name="billing_usage_by_time"),
+            models.Index(fields=["at"], condition=~Q(meter="") & Q(report=None), name="billing_usage_to_report"),
+        ]
+
+
+class MeterReport(Timestamped):
+    """What one workspace used of one meter in one hour, as it is told to Stripe: once, under `identifier`."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="meter_reports")
+    meter = models.CharField(max_length=20, choices=Meter.choices)
+    hour = models.DateTimeField()
+    sequence = models.PositiveIntegerField(default=0)  # of records that came after the hour's report had gone
+    quantity = models.PositiveIntegerField()
+    identifier = models.CharField(max_length=100, unique=True)
+    reported_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "meter", "hour", "sequence"], name="billing_meter_hour")
+        ]
+        indexes = [models.Index(fields=["hour"], condition=Q(reported_at=None), name="billing_reports_to_send")]
+
+
+OVERAGE_ROOM = "billing_overage_room"
+
+
+class Overage(models.Model):
+    """What a workspace spent beyond its plan in one month (its first day, UTC), in thousandths of a dollar.
+
+    `cap` is the customer's own, copied when it changes; the constraint holds it.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="overages")
+    month = models.DateField()
+    spent = models.PositiveBigIntegerField(default=0)
+    cap = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "month"], name="billing_overage_month"),
+            models.CheckConstraint(condition=Q(spent__lte=models.F("cap")), name=OVERAGE_ROOM),
         ]

@@ -26,6 +26,7 @@ class Channel(models.TextChoices):
     A2A = "a2a", _("A2A")
     WIDGET = "widget", _("Widget")
     HOSTED = "hosted", _("Hosted page")
+    STORE = "store", _("Store")
 
 
 class Conversation(Identified):

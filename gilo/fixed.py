@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "agents",
     "knowledge",
     "chat",
+    "store",
     "integrations",
     "gilo",
 ]

@@ -13,7 +13,7 @@ handler403 = "gilo.handlers.permission_denied"
 handler404 = "gilo.handlers.not_found"
 handler500 = "gilo.handlers.server_error"
 
-APPS = ("accounts", "llm", "billing", "agents", "knowledge", "chat", "integrations")
+APPS = ("accounts", "llm", "billing", "agents", "knowledge", "chat", "store", "integrations")
 
 
 def _routes(app: str, name: str) -> list[URLPattern | URLResolver]:

@@ -15,7 +15,7 @@ from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "locale" / "fr" / "LC_MESSAGES" / "django.po"
-APPS = ("accounts", "agents", "billing", "chat", "core", "gilo", "integrations", "knowledge", "llm")
+APPS = ("accounts", "agents", "billing", "chat", "core", "gilo", "integrations", "knowledge", "llm", "store")
 KEYWORDS = {
     "_": None,
     "gettext": None,

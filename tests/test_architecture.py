@@ -14,7 +14,7 @@ from django.db.models import ForeignKey
 
 ROOT = Path(__file__).resolve().parent.parent
 # the top may know what is below
-LAYERS = ["gilo", "integrations", "chat", "knowledge", "agents", "billing", "llm", "accounts", "core"]
+LAYERS = ["gilo", "store", "integrations", "chat", "knowledge", "agents", "billing", "llm", "accounts", "core"]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 MAX_MEDIAN_FUNCTION_LINES = 10

@@ -274,7 +274,7 @@ def test_keys_open_only_what_the_table_says():
 
 def count_rows() -> dict[str, int]:
     """How many rows each of our tables has: a refused request changes none."""
-    ours = ("accounts", "billing", "agents", "knowledge", "chat", "llm", "integrations")
+    ours = ("accounts", "billing", "agents", "knowledge", "chat", "llm", "store", "integrations")
     return {
         model._meta.label: model._default_manager.count()
         for app in ours
