@@ -32,7 +32,7 @@ from core.async_db import fetch_all
 from core.errors import NotFound
 
 Scope = dict[str, Any]
-KeyCheck = Callable[[Collection[UUID]], Awaitable[set[UUID]]]  # of these keys, those that may still be used
+LifeCheck = Callable[[Collection[UUID]], Awaitable[set[UUID]]]  # of these keys or grants, those that still open
 
 _SESSION_QUERY = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
 _MEMBER_QUERY = """
@@ -51,12 +51,18 @@ JOIN accounts_user person ON person.id = asked.user_id AND person.is_active
 JOIN accounts_membership member ON member.user_id = asked.user_id AND member.workspace_id = asked.workspace_id
 LEFT JOIN django_session session ON session.session_key = asked.session_key AND session.expire_date > now()
 """
-_key_checks: list[KeyCheck] = []
+_key_checks: list[LifeCheck] = []
+_grant_checks: list[LifeCheck] = []
 
 
-def register_key_check(check: KeyCheck) -> None:
+def register_key_check(check: LifeCheck) -> None:
     """Tell this door how to ask whether an API key is alive: keys live in a higher app."""
     _key_checks.append(check)
+
+
+def register_grant_check(check: LifeCheck) -> None:
+    """The same for the grants that visitors' tokens name."""
+    _grant_checks.append(check)
 
 
 async def authenticate_scope(scope: Scope) -> Principal | None:
@@ -80,23 +86,26 @@ async def is_still_allowed(principal: Principal) -> bool:
 
 
 async def check_still_allowed(principals: Sequence[Principal]) -> list[bool]:
-    """For each of these, whether it may keep what it opened: at most one query for members and one for keys.
+    """For each of these, whether it may keep what it opened: at most one query each for members, keys and grants.
 
     A member must be active, in the workspace, and have the session that was used, opened with the present password.
     """
     keys = {principal.api_key_id for principal in principals if principal.api_key_id is not None}
-    live_keys = await _find_live_keys(keys)
+    grants = {principal.grant_id for principal in principals if principal.grant_id is not None}
+    live_keys = await _find_live(keys, _key_checks)
+    live_grants = await _find_live(grants, _grant_checks)
     members = {id(principal) for principal in await _find_live_members(principals)}
     return [
-        principal.api_key_id in live_keys if principal.api_key_id is not None else id(principal) in members
+        (principal.api_key_id in live_keys if principal.api_key_id is not None else id(principal) in members)
+        and (principal.grant_id is None or principal.grant_id in live_grants)
         for principal in principals
     ]
 
 
-async def _find_live_keys(keys: set[UUID]) -> set[UUID]:
-    if not keys or not _key_checks:
+async def _find_live(ids: set[UUID], checks: list[LifeCheck]) -> set[UUID]:
+    if not ids or not checks:
         return set()
-    return set.intersection(*[await check(keys) for check in _key_checks])
+    return set.intersection(*[await check(ids) for check in checks])
 
 
 async def _find_live_members(principals: Sequence[Principal]) -> list[Principal]:

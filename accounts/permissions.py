@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from accounts.errors import ScopeMissing
 from accounts.models import Role
 from core.errors import NotAuthenticated, PermissionDenied
-from core.policy import API_KEY, PUBLIC, SIGNED_IN, policy_for
+from core.policy import API_KEY, OPERATOR, PUBLIC, SIGNED_IN, policy_for
 
 _ALL = frozenset({Role.OWNER, Role.EDITOR, Role.VIEWER})
 _CHANGE = frozenset({Role.OWNER, Role.EDITOR})
@@ -77,6 +77,8 @@ class Principal:
     end_user: str = ""
     scopes: frozenset[str] = frozenset()  # of an API key; none: all
     key_family: tuple[UUID, ...] = ()
+    is_operator: bool = False  # a member of the staff that runs this server
+    grant_id: UUID | None = None  # of a visitor: what each message takes one use of (billing.grants)
 
 
 def is_allowed(principal: Principal, action: str) -> bool:
@@ -89,11 +91,13 @@ def is_allowed(principal: Principal, action: str) -> bool:
 
 
 def passes(principal: Principal, policy: str) -> bool:
-    """Whether a principal satisfies a policy: any user, any API key, or the one action."""
+    """Whether a principal satisfies a policy: any user, any API key, an operator, or the one action."""
     if policy == SIGNED_IN:
         return principal.user_id is not None
     if policy == API_KEY:
         return principal.api_key_id is not None
+    if policy == OPERATOR:
+        return principal.is_operator
     return is_allowed(principal, policy)
 
 

@@ -34,7 +34,9 @@ def principal_of(user: Any, request: Any = None, session: Any = None) -> Princip
         return None
     key = getattr(session, "session_key", None)
     role = Role(membership.role)
-    return Principal(workspace_id=membership.workspace_id, user_id=user.pk, role=role, session_key=key)
+    return Principal(
+        workspace_id=membership.workspace_id, user_id=user.pk, role=role, session_key=key, is_operator=user.is_staff
+    )
 
 
 def wanted_workspace(headers: Any, session: Any) -> tuple[UUID | None, bool]:

@@ -45,11 +45,13 @@ class ChatAgent:
     config: AgentConfig
     wanted_events: tuple[str, ...] = ()
     caps: tuple[Cap, ...] = ()
+    documents: tuple[UUID, ...] | None = None  # of a pinned snapshot: all that it may search; None: all there are
 
 
 @dataclass(frozen=True, slots=True)
 class KeyIdentity:
-    """An API key that may be used now, and the agent it opens (its live version, or the draft before any deploy).
+    """An API key that may be used now, and the agent it opens: the version that the key is pinned to, else the live
+    one, else the draft.
 
     `end_user` and `channel` are "" for the key itself; a visitor's session names its visitor and where it takes place.
     """
@@ -66,6 +68,8 @@ class KeyIdentity:
     plan: str = ""
     end_user: str = ""
     channel: str = ""
+    grant_id: UUID | None = None
+    is_platform_paid: bool = False
 
     @property
     def seal(self) -> str:
@@ -85,11 +89,12 @@ SELECT key.id, key.kind, key.scopes, key.allowed_origins, key.requires_identity,
             JOIN family ON kin.id = family.replaces_id OR kin.replaces_id = family.id
         ) SELECT id FROM family
     ),
-    agent.is_serving, workspace.plan, {AGENT_COLUMNS}
+    agent.is_serving, workspace.plan, key.pinned_documents, {AGENT_COLUMNS}
 FROM agents_apikey key
 JOIN agents_agent agent ON agent.id = key.agent_id
 JOIN accounts_workspace workspace ON workspace.id = agent.workspace_id
-JOIN agents_agentversion version ON version.id = COALESCE(agent.live_version_id, agent.draft_version_id)
+JOIN agents_agentversion version
+    ON version.id = COALESCE(key.pinned_version_id, agent.live_version_id, agent.draft_version_id)
 WHERE {KEY_IS_ALIVE} AND key."""  # noqa: S608 - constants of ours
 _BY_DIGEST = _KEY_QUERY + "digest = %s"
 _BY_ID = _KEY_QUERY + "id = %s"
@@ -189,7 +194,13 @@ async def _look_up_visitor(text: str) -> KeyIdentity | None:
         return None
     if identity.requires_identity and not token.is_verified:
         raise IdentityRequired()
-    return replace(identity, end_user=token.end_user, channel=token.channel)
+    return replace(
+        identity,
+        end_user=token.end_user,
+        channel=token.channel,
+        grant_id=token.grant_id,
+        is_platform_paid=token.is_platform_paid,
+    )
 
 
 async def _look_up_cached(name: _Name) -> KeyIdentity | None:
@@ -223,10 +234,11 @@ async def _look_up(name: _Name) -> KeyIdentity | None:
 
 
 def _identity_from(row: Sequence[Any]) -> KeyIdentity:
-    key_id, kind, scopes, origins, requires_identity, secret, family, is_serving, plan = row[:9]
+    key_id, kind, scopes, origins, requires_identity, secret, family, is_serving, plan, documents = row[:10]
+    agent = make_chat_agent(row[10:])
     return KeyIdentity(
         key_id=key_id,
-        agent=make_chat_agent(row[9:]),
+        agent=agent if documents is None else replace(agent, documents=tuple(documents)),
         kind=kind,
         scopes=tuple(scopes),
         allowed_origins=tuple(origins),

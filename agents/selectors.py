@@ -50,8 +50,8 @@ def list_versions(agent: Agent) -> ScopedQuerySet[AgentVersion]:
 
 
 def list_api_keys(agent: Agent) -> ScopedQuerySet[ApiKey]:
-    """The agent's keys that are not revoked, but for its hosted page's: that one goes with the page."""
-    return agent.api_keys.filter(revoked_at=None).exclude(kind=KeyKind.HOSTED)
+    """The agent's keys that are not revoked, but for its hosted page's and its listing's: these go with the page."""
+    return agent.api_keys.filter(revoked_at=None).exclude(kind__in=(KeyKind.HOSTED, KeyKind.STORE))
 
 
 async def load_draft_agent(workspace_id: UUID, agent_id: UUID) -> ChatAgent:

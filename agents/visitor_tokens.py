@@ -16,13 +16,18 @@ _signer = Signer(salt="gilo.visitor", sep=".")
 
 @dataclass(frozen=True, slots=True)
 class VisitorToken:
-    """What a token says. `seal` changes with the key's identity secret: who was vouched for by an old one is out."""
+    """What a token says. `seal` changes with the key's identity secret: who was vouched for by an old one is out.
+
+    `grant_id` is the right that each message uses; a token that is platform-paid does not use the creator's quota.
+    """
 
     key_id: UUID
     end_user: str
     channel: str
     seal: str
     expires_at: int  # seconds since 1970
+    grant_id: UUID | None = None
+    is_platform_paid: bool = False
 
     @property
     def is_verified(self) -> bool:
@@ -35,7 +40,10 @@ class VisitorToken:
 
 def write_visitor_token(token: VisitorToken) -> str:
     """The token as text; only letters, digits, `-`, `_` and `.`, so that it fits every header."""
+    grant = token.grant_id.hex if token.grant_id else ""
     parts = [token.key_id.hex, token.end_user, token.channel, token.seal, token.expires_at]
+    if grant or token.is_platform_paid:
+        parts += [grant, int(token.is_platform_paid)]
     return VISITOR_PREFIX + _signer.sign_object(parts)
 
 
@@ -44,7 +52,9 @@ def read_visitor_token(text: str) -> VisitorToken | None:
     if not text.startswith(VISITOR_PREFIX) or len(text) > _MAX_CHARACTERS or not text.isascii():
         return None
     try:
-        key_id, end_user, channel, seal, expires_at = _signer.unsign_object(text.removeprefix(VISITOR_PREFIX))
-        return VisitorToken(UUID(key_id), end_user, channel, seal, expires_at)
+        key_id, end_user, channel, seal, expires_at, *rights = _signer.unsign_object(text.removeprefix(VISITOR_PREFIX))
+        grant, is_platform_paid = rights or ("", 0)
+        grant_id = UUID(grant) if grant else None
+        return VisitorToken(UUID(key_id), end_user, channel, seal, expires_at, grant_id, bool(is_platform_paid))
     except (BadSignature, ValueError):
         return None

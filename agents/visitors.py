@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import jwt
 
@@ -46,22 +47,40 @@ class VisitorSession:
 
 
 def open_visitor_session(
-    identity: KeyIdentity, *, visitor: str | None = None, identity_token: str | None = None, channel: str | None = None
+    identity: KeyIdentity,
+    *,
+    visitor: str | None = None,
+    identity_token: str | None = None,
+    channel: str | None = None,
+    user_id: UUID | None = None,
+    grant_id: UUID | None = None,
+    is_platform_paid: bool = False,
 ) -> VisitorSession:
     """Open or renew a visitor's session under a widget's or hosted page's key (`agents.keys.resolve_page_key`).
 
     `visitor` is the token of the visitor's last session (also one that has expired): it keeps an anonymous visitor the
-    same person; anything else there makes a new one. `identity_token` is the site's JWT. Raises IdentityRequired,
-    IdentityInvalid.
+    same person; anything else there makes a new one. `identity_token` is the site's JWT; `user_id` is a user of ours
+    whom the caller has authenticated. With a `grant_id` each message takes one use of that grant. Raises
+    IdentityRequired, IdentityInvalid.
     """
-    if identity_token:
+    if user_id is not None:
+        end_user = f"{VERIFIED}{user_id}"
+    elif identity_token:
         end_user = VERIFIED + read_identity(identity, identity_token)
     elif identity.requires_identity:
         raise IdentityRequired()
     else:
         end_user = _recognise(identity, visitor) or f"{ANONYMOUS}{uuid7()}"
     expires_at = int(time.time()) + VISITOR_TOKEN_SECONDS
-    token = VisitorToken(identity.key_id, end_user, channel or _channel_of(identity), identity.seal, expires_at)
+    token = VisitorToken(
+        identity.key_id,
+        end_user,
+        channel or _channel_of(identity),
+        identity.seal,
+        expires_at,
+        grant_id,
+        is_platform_paid,
+    )
     moment = datetime.fromtimestamp(expires_at, UTC)
     return VisitorSession(write_visitor_token(token), end_user, token.is_verified, moment)
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
-from core.errors import Conflict, GiloError
+from core.errors import Conflict, GiloError, PermissionDenied, TooManyRequests
 
 
 class BudgetExceeded(GiloError):
@@ -70,3 +70,25 @@ def _explain(scope: str, period: str, amount: Decimal | int | None, resets_at: d
 class TooManyBudgets(Conflict):
     code = "too_many_budgets"
     message = "An agent can have 20 budgets. Delete one that is no longer needed."
+
+
+class GrantUsedUp(GiloError):
+    """All uses of an access are taken."""
+
+    status = HTTPStatus.PAYMENT_REQUIRED
+    code = "grant_used_up"
+    message = "All messages of this access are used up. Get more to go on."
+
+
+class AllowanceUsedUp(TooManyRequests):
+    """The free messages of the day are taken; they start anew at midnight UTC."""
+
+    code = "allowance_used_up"
+    message = "The free messages of today are used up. Sign in to go on, or come back tomorrow."
+
+
+class GrantEnded(PermissionDenied):
+    """The access was revoked, refunded, or its time is over."""
+
+    code = "grant_ended"
+    message = "This access has ended. Ask the agent's creator for a new one, or get it in the store."

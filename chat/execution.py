@@ -7,8 +7,8 @@ made in a task of this process whatever happens to the client. Every door follow
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from accounts.permissions import Principal
 from agents.keys import ChatAgent
 from billing.budgets import as_reservation, exceeded_from, settle
 from billing.errors import BudgetExceeded
+from billing.grants import return_use, take_use
 from chat.crowd import crowd
 from chat.errors import ConversationBusy
 from chat.news import news_of_end, news_of_start
@@ -118,16 +119,35 @@ async def _begin_run(turn: Turn) -> LiveRun:
     run.request_id = turn.request_id
     record = _begin_record(turn, beginning, run, beginning.question_id or question_id)
     reserving = await _reserve(turn, beginning, run, record)
+    async with _one_use(turn.principal.grant_id):
+        await _store_start(turn, record, reserving)
+    live_runs[run.run_id] = run
+    run.publish(RUN_STARTED, describe_start(run.run_id, run.conversation_id, run.answer_id))
+    run.task = asyncio.create_task(_make_answer(run, turn, beginning, record))
+    return run
+
+
+@asynccontextmanager
+async def _one_use(grant_id: UUID | None) -> AsyncIterator[None]:
+    """Takes one use of a visitor's grant; gives it back when nothing began."""
+    if grant_id is None:
+        yield
+        return
+    await take_use(grant_id)
+    try:
+        yield
+    except BaseException:
+        await return_use(grant_id)
+        raise
+
+
+async def _store_start(turn: Turn, record: dict[str, Any], reserving: list[dict[str, Any]]) -> None:
     try:
         await writer.begin(record, reserving, news_of_start(turn.agent, record))
     except BudgetExceeded:
         if turn.principal.end_user:
             raise  # how much the builder allows is not a visitor's matter
         raise await exceeded_from(reserving, record["at"]) from None
-    live_runs[run.run_id] = run
-    run.publish(RUN_STARTED, describe_start(run.run_id, run.conversation_id, run.answer_id))
-    run.task = asyncio.create_task(_make_answer(run, turn, beginning, record))
-    return run
 
 
 async def _reserve(turn: Turn, beginning: _Beginning, run: LiveRun, record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -258,7 +278,7 @@ async def _find_passages(run: LiveRun, turn: Turn, question: str) -> Sequence[Pa
     """The passages for the question, told to the followers before the answer begins."""
     if not await has_documents(turn.agent.agent_id):
         return ()
-    passages = await search_passages(turn.agent.agent_id, question, PASSAGES_PER_QUESTION)
+    passages = await search_passages(turn.agent.agent_id, question, PASSAGES_PER_QUESTION, turn.agent.documents)
     if passages:
         run.citations = describe_citations(passages)
         run.publish(CITATIONS, run.citations)
@@ -307,6 +327,8 @@ async def _finish(run: LiveRun, turn: Turn, outcome: Outcome, start: dict[str, A
         await writer.finish(record, settling, news_of_end(turn.agent, record, start))
     except GiloError as error:
         outcome = replace(outcome, error=error)
+    if outcome.error is not None and not content and turn.principal.grant_id is not None:
+        await return_use(turn.principal.grant_id)  # nothing was answered
     _tell_end(run, outcome, record, usage, cost)
 
 

@@ -1,9 +1,10 @@
 """Who may use a route: declared on each route, checked in one place.
 
-Every view carries a `policy`: PUBLIC, SIGNED_IN, API_KEY, or the name of an action in `accounts.permissions`
-("agent.edit"). DRF views set the class attribute `policy` (one action, or a dict method → action) and are checked by
-`accounts.permissions.PolicyPermission`; function views take the decorator `with_policy`; raw ASGI endpoints set
-`.policy` and call the same `authorize`. A test walks all routes and fails on one without a policy.
+Every view carries a `policy`: PUBLIC, SIGNED_IN, API_KEY, OPERATOR (who runs this server), or the name of an action in
+`accounts.permissions` ("agent.edit"). DRF views set the class attribute `policy` (one action, or a dict
+method → action) and are checked by `accounts.permissions.PolicyPermission`; function views take the decorator
+`with_policy`; raw ASGI endpoints set `.policy` and call the same `authorize`. A test walks all routes and fails on one
+without a policy.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ V = TypeVar("V", bound=Callable[..., Any])
 PUBLIC = "public"
 SIGNED_IN = "signed_in"
 API_KEY = "api_key"
+OPERATOR = "operator"
 
 Policy = str | dict[str, str]
 

@@ -62,7 +62,7 @@ async def find_page_key(key: str, agent_id: UUID | None = None) -> KeyIdentity:
 
 async def _find_by_id(key_id: str) -> KeyIdentity | None:
     identity = await look_up_key_id(parse_id(key_id))
-    if identity is None:
+    if identity is None or identity.kind == KeyKind.STORE:  # only the store opens its sessions
         return None
     require_serving(identity)
     if identity.kind == KeyKind.SECRET:

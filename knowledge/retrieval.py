@@ -30,13 +30,15 @@ _TERM_COUNTS = "SELECT term, chunks FROM knowledge_agentterm WHERE agent_id = %s
 _LANGUAGES = "SELECT DISTINCT language FROM knowledge_document WHERE agent_id = %s AND status = 'ready'"
 # Nearly all documents are ready: naming the others costs less, ten thousand times, than joining.
 _READY = "document_id NOT IN (SELECT id FROM knowledge_document WHERE agent_id = %(agent)s AND status <> 'ready')"
+_CHOSEN = "(%(documents)s::uuid[] IS NULL OR document_id = ANY(%(documents)s::uuid[]))"
 _BY_WORDS = f"""
 SELECT chunk_id, -(terms <#> %(terms)s::sparsevec) FROM knowledge_chunkterms
-WHERE agent_id = %(agent)s AND {_READY} ORDER BY terms <#> %(terms)s::sparsevec, chunk_id LIMIT {_CANDIDATES}
+WHERE agent_id = %(agent)s AND {_READY} AND {_CHOSEN}
+ORDER BY terms <#> %(terms)s::sparsevec, chunk_id LIMIT {_CANDIDATES}
 """  # noqa: S608 - constants only
 _BY_VECTORS = f"""
 SELECT chunk_id, -(embedding <#> %(vector)s::halfvec) FROM knowledge_chunkvector
-WHERE agent_id = %(agent)s AND embedding_model = %(model)s AND {_READY}
+WHERE agent_id = %(agent)s AND embedding_model = %(model)s AND {_READY} AND {_CHOSEN}
 ORDER BY embedding <#> %(vector)s::halfvec, chunk_id LIMIT {2 * _CANDIDATES}
 """  # noqa: S608 - constants only
 _PASSAGES = """
@@ -46,8 +48,15 @@ WHERE chunk.id = ANY(%s)
 """
 
 
-def search(agent_id: UUID, query: str, limit: int = 5, *, mode: Mode = "hybrid") -> list[Passage]:
-    """The best passages of the agent's ready documents, best first, numbered from 1.
+def search(
+    agent_id: UUID,
+    query: str,
+    limit: int = 5,
+    *,
+    mode: Mode = "hybrid",
+    documents: Sequence[UUID] | None = None,
+) -> list[Passage]:
+    """The best passages of the agent's ready documents, best first, numbered from 1. `documents`: only of these.
 
     Scores lie between 0 and 1 and only order passages within one search. When the embedding service does not answer,
     words alone decide. An empty question finds nothing.
@@ -55,20 +64,23 @@ def search(agent_id: UUID, query: str, limit: int = 5, *, mode: Mode = "hybrid")
     query = query[:MAX_QUERY_CHARACTERS].replace("\x00", "").strip()
     if not query:
         return []
+    chosen = None if documents is None else list(documents)
     rankings = []
     if mode != "vectors":
-        rankings.append(_rank_by_words(agent_id, query))
+        rankings.append(_rank_by_words(agent_id, query, chosen))
     if mode != "words":
-        rankings.append(_rank_by_vectors(agent_id, query))
+        rankings.append(_rank_by_vectors(agent_id, query, chosen))
     return _load_passages(_fuse(rankings)[:limit])
 
 
-async def search_passages(agent_id: UUID, query: str, limit: int = 5) -> list[Passage]:
+async def search_passages(
+    agent_id: UUID, query: str, limit: int = 5, documents: Sequence[UUID] | None = None
+) -> list[Passage]:
     """`search`, off the event loop."""
-    return await run_in_thread(search, agent_id, query, limit)
+    return await run_in_thread(search, agent_id, query, limit, documents=documents)
 
 
-def _rank_by_words(agent_id: UUID, query: str) -> Ranking:
+def _rank_by_words(agent_id: UUID, query: str, documents: list[UUID] | None) -> Ranking:
     languages = [row[0] for row in _fetch(_LANGUAGES, [agent_id])]
     if not languages:
         return []
@@ -77,18 +89,24 @@ def _rank_by_words(agent_id: UUID, query: str) -> Ranking:
     weights = lexical.weigh_query(terms, counts, counts.get(lexical.CHUNK_COUNTER, 0))
     if not weights:
         return []
-    rows = _fetch(_BY_WORDS, {"agent": agent_id, "terms": lexical.to_sparse_text(weights)})
+    parameters = {"agent": agent_id, "documents": documents, "terms": lexical.to_sparse_text(weights)}
+    rows = _fetch(_BY_WORDS, parameters)
     return [(chunk_id, score) for chunk_id, score in rows if score > 0]
 
 
-def _rank_by_vectors(agent_id: UUID, query: str) -> Ranking:
+def _rank_by_vectors(agent_id: UUID, query: str, documents: list[UUID] | None) -> Ranking:
     embedder = get_embedder()
     try:
         vector = embedder.embed([query])[0]
     except (EmbeddingUnavailable, EmbeddingRejected) as error:
         logger.warning("search by words only: %s", error.message)
         return []
-    parameters = {"agent": agent_id, "model": embedder.name, "vector": HalfVector(vector).to_text()}
+    parameters = {
+        "agent": agent_id,
+        "documents": documents,
+        "model": embedder.name,
+        "vector": HalfVector(vector).to_text(),
+    }
     best: dict[UUID, float] = {}
     for chunk_id, score in _fetch(_BY_VECTORS, parameters):
         best.setdefault(chunk_id, score)  # a chunk is as near as the nearest of its windows

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from chat.routing import http_routes, websocket_routes
-from core.policy import API_KEY, PUBLIC, SIGNED_IN, policy_for
+from core.policy import API_KEY, OPERATOR, PUBLIC, SIGNED_IN, policy_for
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_0-9]+)>")
 _GROUP = re.compile(r"\(\?P<([a-z_0-9]+)>(?:[^()]|\([^()]*\))*\)")
@@ -86,4 +86,4 @@ def _template_of(pattern: str) -> str:
     return "/" + _PARAMETER.sub(r"{\1}", _GROUP.sub(r"{\1}", text))
 
 
-POLICY_WORDS = {PUBLIC, SIGNED_IN, API_KEY}
+POLICY_WORDS = {PUBLIC, SIGNED_IN, API_KEY, OPERATOR}

@@ -41,6 +41,9 @@ async def admit(identity: KeyIdentity) -> None:
         visitor = await limiter.hit(f"visitor:{identity.key_id}:{identity.end_user}", VISITOR_WINDOWS)
         if not visitor.allowed:
             raise RateLimited(visitor)
+    if identity.is_platform_paid:  # its grant holds what the operator allows; the creator's quota is not touched
+        _decision.set(visitor)
+        return
     workspace_id = identity.agent.workspace_id
     decision = await limiter.hit(str(workspace_id), windows_of(identity.plan), _count_today)
     _decision.set(_tighter(decision, visitor))

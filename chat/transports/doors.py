@@ -34,6 +34,7 @@ def principal_of_key(identity: KeyIdentity) -> Principal:
         end_user=identity.end_user,
         scopes=frozenset(identity.scopes),
         key_family=identity.family,
+        grant_id=identity.grant_id,
     )
 
 
