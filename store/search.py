@@ -1,0 +1,153 @@
+"""Search by words: without accents or case, tolerant of one wrong letter in each word.
+
+A listing's words are in `Listing.search`, weighted by where they stand. A word that was mistyped by one letter (left
+out, added, changed, or swapped with its neighbour) shares a one-letter deletion with the right word, which is what
+`SearchWord.shortened` is indexed by; what is found so is checked for its true distance.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from django.contrib.postgres.search import SearchQuery, SearchRank
+from django.db import connection
+from django.db.models import BooleanField, F, FloatField, Func, Q, QuerySet, Value
+from django.db.models.functions import Cast
+
+from store.categories import CATEGORIES
+from store.models import Listing, SearchWord
+
+MAX_WORD = 40
+_SHORTEST_MENDED = 3  # letters: of shorter words, everything is one letter away from everything
+_MOST_QUERY_WORDS = 8
+_MOST_ALTERNATIVES = 40  # for one mistyped word
+_EXACT_FIRST = 10.0  # more than any rank
+_WORDS = re.compile(r"[^\W_]+")
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})  # Unicode does not take them apart
+_LOCK = 0x5354_4F52  # of the words: savers share it, the upkeep has it alone
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text as they are compared: no accents, no case, at most 40 characters each."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(character for character in parts if not unicodedata.combining(character))
+    return [word[:MAX_WORD] for word in _WORDS.findall(plain.translate(_LIGATURES))]
+
+
+def shorten(word: str) -> list[str]:
+    """What is left of the word when one letter is taken away."""
+    return sorted({word[:at] + word[at + 1 :] for at in range(len(word))})
+
+
+def is_mistyped(typed: str, word: str) -> bool:
+    """Whether the two differ by one letter left out, added or changed, or by two neighbours swapped."""
+    if typed == word or abs(len(typed) - len(word)) > 1:
+        return False
+    start = _common_start(typed, word)
+    rest, other = typed[start:], word[start:]
+    if len(rest) != len(other):
+        return rest[1:] == other or rest == other[1:]
+    return rest[1:] == other[1:] or (rest[2:] == other[2:] and rest[:2] == other[1::-1])
+
+
+def _common_start(one: str, other: str) -> int:
+    for at, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return at
+    return min(len(one), len(other))
+
+
+def index_listing(listing: Listing) -> None:
+    """Make the listing findable by its words as they are now. Within the transaction that saves it; three statements.
+
+    The category counts with its names in all languages.
+    """
+    parts = {
+        "A": listing.name,
+        "B": " ".join([*listing.tags, _category_names(listing.category)]),
+        "C": listing.tagline,
+        "D": " ".join([listing.description, *listing.features]),
+    }
+    words = {weight: words_of(text) for weight, text in parts.items()}
+    _remember({word for found in words.values() for word in found})
+    vector = " || ".join(f"setweight(to_tsvector('simple', %s), '{weight}')" for weight in words)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE store_listing SET search = {vector} WHERE id = %s",  # noqa: S608 - constants of ours
+            [*(" ".join(found) for found in words.values()), listing.pk],
+        )
+
+
+def _category_names(category_id: str) -> str:
+    from django.conf import settings
+    from django.utils.translation import override
+
+    category = CATEGORIES.get(category_id)
+    if category is None:
+        return ""
+    names = []
+    for language, _ in settings.LANGUAGES:
+        with override(language):
+            names.append(str(category.name))
+    return " ".join(names)
+
+
+def _remember(words: Iterable[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
+    rows = [SearchWord(word=word, shortened=shorten(word)) for word in sorted(words) if len(word) >= _SHORTEST_MENDED]
+    SearchWord.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def forget_unused_words() -> int:
+    """Drop the words that no listing has any more; how many there were. Within a transaction."""
+    with connection.cursor() as cursor:
+        # A listing that is being saved may count on a word that is here already: both wait for one another.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        cursor.execute(
+            "DELETE FROM store_searchword"
+            " WHERE word NOT IN (SELECT word FROM ts_stat('SELECT search FROM store_listing'))"
+        )
+        return int(cursor.rowcount)
+
+
+def match_listings(listings: QuerySet[Listing], text: str) -> QuerySet[Listing]:
+    """The listings with all the text's words, each with a `score`, best first: those that have them as typed lead.
+
+    The last word may be the beginning of one. One query for the words that may have been meant.
+    """
+    words = words_of(text)[:_MOST_QUERY_WORDS]
+    if not words:
+        return listings.none()
+    meant = find_meant(words)
+    exact = _make_query(words, {})
+    wide = _make_query(words, meant) if any(meant.values()) else exact
+    is_exact = Cast(_Matches(F("search"), exact), FloatField()) if wide is not exact else Value(1.0)
+    score = is_exact * Value(_EXACT_FIRST) + Cast(SearchRank(F("search"), wide), FloatField())
+    return listings.filter(search=wide).annotate(score=score).order_by("-score", "-id")
+
+
+def find_meant(words: list[str]) -> dict[str, list[str]]:
+    """For each word, the known words that it may be a mistyping of."""
+    long = {word for word in words if len(word) >= _SHORTEST_MENDED}
+    variants = sorted(long.union(*(shorten(word) for word in long)))
+    if not variants:
+        return {}
+    near = SearchWord.objects.filter(Q(shortened__overlap=variants) | Q(word__in=variants)).order_by("word")
+    known = list(near.values_list("word", flat=True))
+    return {word: [other for other in known if is_mistyped(word, other)][:_MOST_ALTERNATIVES] for word in long}
+
+
+class _Matches(Func):
+    template = "(CASE WHEN %(expressions)s THEN 1 ELSE 0 END)"
+    arg_joiner = " @@ "
+    output_field = BooleanField()
+
+
+def _make_query(words: list[str], meant: dict[str, list[str]]) -> SearchQuery:
+    parts = []
+    for position, word in enumerate(words):
+        is_last = position == len(words) - 1
+        ways = [f"'{word}'{':*' if is_last else ''}", *(f"'{other}'" for other in meant.get(word, []))]
+        parts.append(f"({' | '.join(ways)})")
+    return SearchQuery(" & ".join(parts), search_type="raw", config="simple")
