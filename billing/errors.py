@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
+from typing import Any
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
-from core.errors import Conflict, GiloError, PermissionDenied, TooManyRequests
+from core.errors import BadRequest, Conflict, GiloError, Unavailable, PermissionDenied, TooManyRequests
 
 
 class BudgetExceeded(GiloError):
@@ -92,3 +93,53 @@ class GrantEnded(PermissionDenied):
 
     code = "grant_ended"
     message = "This access has ended. Ask the agent's creator for a new one, or get it in the store."
+
+
+class BillingIsOff(Conflict):
+    code = "billing_off"
+    message = "Billing is switched off on this server: everything is unlimited, and nothing is charged."
+
+
+class PaymentsNotConfigured(Conflict):
+    code = "payments_not_configured"
+    message = "Payments are not set up on this server. Ask its operator: docs/billing.md tells how."
+
+
+class PaymentsUnavailable(Unavailable):
+    code = "payments_unavailable"
+    message = "Stripe, which handles the payments, does not answer. Nothing was charged. Try again in a minute."
+
+    def __init__(self, message: str | None = None, **extra: Any) -> None:
+        super().__init__(message, **{"retry_after": 30, **extra})
+
+
+class PaymentRefused(Conflict):
+    """Stripe understood, and said no. `code` is Stripe's own."""
+
+    code = "payment_refused"
+    message = "Stripe, which handles the payments, refused this. Nothing was charged. Tell the operator if it stays so."
+
+
+class StripeObjectMissing(PaymentRefused):
+    code = "payment_object_missing"
+    message = "Stripe does not know this (any more). Nothing was charged. Tell the operator if it stays so."
+
+
+class SignatureInvalid(BadRequest):
+    code = "signature_invalid"
+    message = "The signature does not fit this body, or it is too old."
+
+
+class PlanNotSold(Conflict):
+    code = "plan_not_sold"
+    message = "This plan cannot be bought on this server: Stripe has no price for it. Its operator runs `stripe_setup`."
+
+
+class AlreadyOnPlan(Conflict):
+    code = "already_on_plan"
+    message = "The workspace has this plan already."
+
+
+class NoSubscription(Conflict):
+    code = "no_subscription"
+    message = "There is nothing to manage yet: the workspace has never bought a plan here."

@@ -123,6 +123,7 @@ class Subscription(Timestamped):
     current_period_end = models.DateTimeField(null=True)
     cancel_at_period_end = models.BooleanField(default=False)
     grace_ends_at = models.DateTimeField(null=True)
+    grace_mails = models.PositiveSmallIntegerField(default=0, db_default=0)  # of this grace's three, how many are sent
     ended_at = models.DateTimeField(null=True)
 
     objects = ScopedQuerySet["Subscription"].as_manager()

@@ -222,6 +222,9 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "delete-orphans": {"task": "knowledge.delete_orphans", "schedule": 3600.0},
     "tell-budget-alerts": {"task": "billing.tell_budget_alerts", "schedule": 60.0},
     "delete-old-counters": {"task": "billing.delete_old_counters", "schedule": 3600.0},
+    "apply-stripe-events": {"task": "billing.apply_due_events", "schedule": 30.0},
+    "end-graces": {"task": "billing.end_graces", "schedule": 300.0},
+    "reconcile-stripe": {"task": "billing.reconcile_at_night", "schedule": 3600.0},
     "clear-sessions": {"task": "accounts.clear_sessions", "schedule": 3600.0},
     "delete-old-deliveries": {"task": "integrations.delete_old_deliveries", "schedule": 3600.0},
     "send-webhook-notices": {"task": "integrations.send_notices", "schedule": 60.0},
@@ -342,6 +345,17 @@ CHAT_LONGEST_RUN_SECONDS = env_int("GILO_CHAT_LONGEST_RUN", 1200)
 DEFAULT_PLAN = env("GILO_DEFAULT_PLAN", "free")  # of workspaces that have chosen none (billing/plans.py)
 if DEFAULT_PLAN not in {"free", "pro", "team", "unlimited"}:
     raise ImproperlyConfigured("GILO_DEFAULT_PLAN must be free, pro, team or unlimited.")
+BILLING = env_flag("GILO_BILLING", True)  # off: everything is unlimited, and Stripe is never asked
+STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRETS = env_list("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_BASE = env("STRIPE_API_BASE").rstrip("/")  # "": Stripe's own address
+STRIPE_PRICES = {"pro": env("STRIPE_PRICE_PRO"), "team": env("STRIPE_PRICE_TEAM")}  # "": found by their lookup keys
+STRIPE_TAX = env_flag("STRIPE_TAX", True)
+TRIAL_DAYS = env_int("GILO_TRIAL_DAYS", 14)  # of a workspace's first subscription
+GRACE_DAYS = env_int("GILO_GRACE_DAYS", 7)  # that a plan stays after a payment failed
+STORE_FEE_PERCENT = env_int("GILO_STORE_FEE_PERCENT", 10)  # the platform's part of what creators sell
+if not 0 <= STORE_FEE_PERCENT <= 100:
+    raise ImproperlyConfigured("GILO_STORE_FEE_PERCENT must be from 0 to 100.")
 
 # --- Web security -----------------------------------------------------------------------------------------------------
 _site = urlsplit(SITE_URL)

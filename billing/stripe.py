@@ -1,0 +1,116 @@
+"""The one door to Stripe: the only import of its library. Every call goes through `ask`, every webhook through `read`.
+
+`ask(lambda client: client.v1.prices.list(...))` gives other modules the SDK's own types, and our errors. Calls are
+retried by the SDK with one idempotency key; a call that makes something passes a key of its own, so that repeating our
+whole transaction makes nothing twice. The library takes a third of a second to import, so functions do it: servers that
+sell nothing never pay for it.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.conf import settings
+
+from billing.errors import (
+    PaymentRefused,
+    PaymentsNotConfigured,
+    PaymentsUnavailable,
+    SignatureInvalid,
+    StripeObjectMissing,
+)
+
+if TYPE_CHECKING:
+    import stripe
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+TIMEOUT_SECONDS = (5.0, 20.0)  # to connect, to be answered
+TOLERANCE_SECONDS = 300  # how old a signature may be
+_RETRIES = 2
+_BUSY = (429, 500, 502, 503, 504)
+
+
+def is_configured() -> bool:
+    """Whether the operator has given this server a Stripe account."""
+    return bool(settings.BILLING and settings.STRIPE_SECRET_KEY)
+
+
+def ask(call: Callable[["stripe.StripeClient"], T]) -> T:
+    """The answer to one call, or to several.
+
+    Raises PaymentsNotConfigured without a key, PaymentsUnavailable when Stripe does not answer, StripeObjectMissing when
+    the object does not exist, PaymentRefused when Stripe says no.
+    """
+    import stripe
+
+    if not is_configured():
+        raise PaymentsNotConfigured()
+    try:
+        return call(_client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE))
+    except stripe.APIConnectionError as error:
+        raise PaymentsUnavailable() from error
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        logger.error("Stripe refuses this server's key: %s", error.user_message)
+        raise PaymentsNotConfigured() from error
+    except stripe.StripeError as error:
+        raise _translate(error) from error
+
+
+def _translate(error: "stripe.StripeError") -> Exception:
+    if error.http_status in _BUSY or error.http_status is None:
+        return PaymentsUnavailable()
+    if error.code == "resource_missing":
+        return StripeObjectMissing()
+    logger.error("Stripe refused a request (%s): %s", error.request_id, error)
+    return PaymentRefused(code=error.code or "payment_refused")
+
+
+@cache
+def _client(key: str, address: str) -> "stripe.StripeClient":
+    """One client for each account; it is safe to share among threads."""
+    import stripe
+
+    return stripe.StripeClient(
+        key,
+        base_addresses={"api": address} if address else {},
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        max_network_retries=_RETRIES,
+    )
+
+
+def read_event(body: bytes, signature: str) -> dict[str, Any]:
+    """The event in a webhook's raw body, once Stripe's library finds its signature true and fresh.
+
+    `STRIPE_WEBHOOK_SECRET` may hold several secrets, separated by commas: of the account's and of the connected
+    accounts' endpoint, or an old and a new one. Raises PaymentsNotConfigured or SignatureInvalid.
+    """
+    import stripe
+
+    secrets = settings.STRIPE_WEBHOOK_SECRETS
+    if not secrets:
+        raise PaymentsNotConfigured()
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(body, signature, secret, TOLERANCE_SECONDS)
+        except (stripe.SignatureVerificationError, ValueError):
+            continue
+        return _parse(body)
+    raise SignatureInvalid()
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        raise SignatureInvalid() from None
+    if not isinstance(event, dict) or event.get("object") != "event" or not isinstance(event.get("id"), str):
+        raise SignatureInvalid()
+    return event
+
+
+def id_of(value: Any) -> str:
+    """The id of a field that Stripe gives as an id, as an object (expanded), or not at all."""
+    return "" if value is None else str(getattr(value, "id", value))
