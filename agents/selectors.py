@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import Q
+
 from agents.keys import AGENT_COLUMNS, ChatAgent, make_chat_agent
 from agents.models import Agent, AgentVersion, ApiKey, KeyKind
 from core.async_db import fetch_all
@@ -37,6 +39,17 @@ class AgentCard:
 def list_agents(workspace_id: UUID) -> ScopedQuerySet[Agent]:
     """The workspace's agents, newest first, with their draft and live versions."""
     return Agent.objects.for_workspace(workspace_id).select_related("draft_version", "live_version")
+
+
+def count_agents(workspace_id: UUID) -> int:
+    """How many agents the workspace has."""
+    return Agent.objects.for_workspace(workspace_id).count()
+
+
+def count_older(agent: Agent) -> int:
+    """How many of its workspace's agents are older: after a downgrade, the oldest keep their place in the plan."""
+    older = Q(created_at__lt=agent.created_at) | Q(created_at=agent.created_at, pk__lt=agent.pk)
+    return Agent.objects.for_workspace(agent.workspace_id).filter(older).count()
 
 
 def get_agent(workspace_id: UUID, agent_id: UUID) -> Agent:

@@ -15,7 +15,10 @@ from agents.config import AgentConfig
 from agents.errors import VersionConflict
 from agents.keys import KEY_PREFIX, forget_keys
 from agents.models import Agent, AgentStatus, AgentVersion, ApiKey, KeyKind
+from agents.selectors import count_older
 from agents.signals import agent_deleting
+from billing.models import Resource
+from billing.quotas import give_back, require_within, take
 from billing.services import delete_budgets_of
 from core.crypto import encrypt, make_token, token_digest
 from core.errors import ValidationFailed
@@ -35,7 +38,8 @@ def create_agent(
     description: str = "",
     config: AgentConfig | None = None,
 ) -> Agent:
-    """A new draft agent with its first version."""
+    """A new draft agent with its first version. Raises QuotaExceeded."""
+    take(workspace_id=workspace_id, resource=Resource.AGENTS)
     agent_id = uuid7()
     agent = Agent.objects.create(
         id=agent_id,
@@ -51,7 +55,8 @@ def create_agent(
 
 @transaction.atomic
 def update_agent(*, agent: Agent, name: str | None = None, description: str | None = None) -> Agent:
-    """Change the name or the description; the slug stays, so that links keep working."""
+    """Change the name or the description; the slug stays, so that links keep working. Raises OverQuota."""
+    require_editable(agent)
     if name is not None:
         agent.name = name
     if description is not None:
@@ -65,9 +70,9 @@ def update_agent(*, agent: Agent, name: str | None = None, description: str | No
 def save_config(*, agent: Agent, actor: User | None, changes: dict[str, Any], expected_version: int | None) -> Agent:
     """Apply changes to the draft. A real change makes a new version; none leaves everything as it is.
 
-    Raises VersionConflict when `expected_version` is given and is no longer the draft's number.
+    Raises VersionConflict when `expected_version` is given and is no longer the draft's number, and OverQuota.
     """
-    agent = _lock(agent)
+    agent = _lock_to_edit(agent)
     draft = _draft_of(agent)
     if expected_version is not None and expected_version != draft.number:
         raise VersionConflict(
@@ -83,8 +88,8 @@ def save_config(*, agent: Agent, actor: User | None, changes: dict[str, Any], ex
 
 @transaction.atomic
 def restore_version(*, agent: Agent, actor: User | None, number: int) -> Agent:
-    """Make an earlier version's configuration the draft again, as a new version."""
-    agent = _lock(agent)
+    """Make an earlier version's configuration the draft again, as a new version. Raises OverQuota."""
+    agent = _lock_to_edit(agent)
     earlier = AgentVersion.objects.for_workspace(agent.workspace_id).get_or_404(agent=agent, number=number)
     if earlier.config != _draft_of(agent).config:
         _add_version(agent, AgentConfig.from_json(earlier.config), actor)
@@ -94,8 +99,8 @@ def restore_version(*, agent: Agent, actor: User | None, number: int) -> Agent:
 
 @transaction.atomic
 def deploy_agent(*, agent: Agent) -> Agent:
-    """Put the draft live: from now on the API answers with this version."""
-    agent = _lock(agent)
+    """Put the draft live: from now on the API answers with this version. Raises OverQuota."""
+    agent = _lock_to_edit(agent)
     agent.live_version = agent.draft_version
     agent.status = AgentStatus.DEPLOYED
     agent.save(update_fields=["live_version", "status", "updated_at"])
@@ -115,6 +120,7 @@ def delete_agent(*, agent: Agent) -> None:
     agent_deleting.send(sender=Agent, agent=agent)
     delete_budgets_of(agent_id=agent.pk)
     agent.delete()
+    give_back(workspace_id=agent.workspace_id, resource=Resource.AGENTS)
     transaction.on_commit(forget_keys)
 
 
@@ -130,7 +136,8 @@ def create_api_key(
     expires_at: datetime | None = None,
     requires_identity: bool = False,
 ) -> tuple[ApiKey, str]:
-    """A new key and its plain text, which is nowhere stored: show it once. Raises ValidationFailed."""
+    """A new key and its plain text, which is nowhere stored: show it once. Raises ValidationFailed, OverQuota."""
+    require_editable(agent)
     key = ApiKey(agent=agent, name=name, kind=kind, created_by=actor)
     _set_limits(
         key,
@@ -235,7 +242,13 @@ def _set_limits(key: ApiKey, changes: dict[str, Any]) -> None:
         setattr(key, name, list(value) if isinstance(value, Sequence) else value)
 
 
-def _lock(agent: Agent) -> Agent:
+def require_editable(agent: Agent) -> None:
+    """Raise OverQuota for an agent that the workspace's plan has no room for any more."""
+    require_within(workspace_id=agent.workspace_id, resource=Resource.AGENTS, place=lambda: count_older(agent))
+
+
+def _lock_to_edit(agent: Agent) -> Agent:
+    require_editable(agent)
     return Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
 
 

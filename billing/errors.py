@@ -5,10 +5,11 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
+from django.template.defaultfilters import filesizeformat
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
-from core.errors import BadRequest, Conflict, GiloError, Unavailable, PermissionDenied, TooManyRequests
+from core.errors import BadRequest, Conflict, GiloError, PermissionDenied, TooManyRequests, Unavailable
 
 
 class BudgetExceeded(GiloError):
@@ -143,3 +144,54 @@ class AlreadyOnPlan(Conflict):
 class NoSubscription(Conflict):
     code = "no_subscription"
     message = "There is nothing to manage yet: the workspace has never bought a plan here."
+
+
+_QUOTAS = {
+    "agents": gettext_noop("The %(plan)s plan has room for %(limit)s agents. Delete one, or choose a larger plan."),
+    "knowledge": gettext_noop(
+        "The %(plan)s plan has room for %(limit)s of documents. Delete some, or choose a larger plan."
+    ),
+    "members": gettext_noop("The %(plan)s plan has room for %(limit)s members. Choose a larger plan."),
+}
+_OVER = {
+    "agents": gettext_noop(
+        "This agent is read-only: the %(plan)s plan has room for %(limit)s agents. Delete others, or choose a larger "
+        "plan."
+    ),
+    "knowledge": gettext_noop(
+        "Documents are read-only: the %(plan)s plan has room for %(limit)s. Delete some, or choose a larger plan."
+    ),
+    "members": gettext_noop("The %(plan)s plan has room for %(limit)s members. Choose a larger plan."),
+}
+
+
+class QuotaExceeded(GiloError):
+    """One more does not fit into the plan. Pages show where a larger plan is to be had."""
+
+    status = HTTPStatus.PAYMENT_REQUIRED
+    code = "quota_exceeded"
+    message = "The plan has no room for this. Choose a larger one."
+    words = _QUOTAS
+
+    def __init__(self, *, resource: str, limit: int, plan: object) -> None:
+        self.resource, self.limit = resource, limit
+        shown = filesizeformat(limit) if resource == "knowledge" else number_format(limit, force_grouping=True)
+        super().__init__(gettext(self.words[resource]) % {"plan": plan, "limit": shown})
+
+
+class OverQuota(QuotaExceeded):
+    """What a smaller plan has no room for stays as it is: it can be read, used and deleted, not changed."""
+
+    code = "over_quota"
+    words = _OVER
+
+
+class SpendingCapReached(GiloError):
+    """A request beyond the plan would cost more than the customer allows for the month."""
+
+    status = HTTPStatus.PAYMENT_REQUIRED
+    code = "spending_cap_reached"
+    message = (
+        "The day's requests are used up, and so is this month's spending cap. Raise the cap, choose a larger plan, "
+        "or wait for tomorrow."
+    )

@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from agents.models import Agent
 from core.tenancy import ScopedQuerySet
@@ -22,6 +23,11 @@ def list_documents(workspace_id: UUID, agent_id: UUID) -> ScopedQuerySet[Documen
 def get_document(workspace_id: UUID, agent_id: UUID, document_id: UUID) -> Document:
     """One document of this agent, or NotFound."""
     return list_documents(workspace_id, agent_id).get_or_404(pk=document_id)
+
+
+def count_bytes(workspace_id: UUID) -> int:
+    """How many bytes of documents the workspace holds."""
+    return int(Document.objects.for_workspace(workspace_id).aggregate(total=Coalesce(Sum("size"), 0))["total"])
 
 
 def list_chunks(workspace_id: UUID, document: Document) -> QuerySet[Chunk]:

@@ -10,6 +10,9 @@ from django.db import transaction
 
 from accounts.permissions import Principal, authorize
 from agents.models import Agent
+from agents.services import require_editable
+from billing.models import Resource
+from billing.quotas import take
 from core.ids import uuid7
 from knowledge.errors import FileEmpty, FileTooLarge, NotRetryable
 from knowledge.indexing import uncount_document
@@ -22,11 +25,13 @@ _BLOCK = 1024 * 1024
 
 
 def add_document(*, principal: Principal, agent: Agent, name: str, file: "File[bytes]") -> Document:
-    """Check and store an uploaded file; a worker reads it afterwards. Raises the errors of knowledge/errors.py.
+    """Check and store an uploaded file; a worker reads it afterwards. Raises the errors of knowledge/errors.py, and
+    QuotaExceeded, OverQuota.
 
     The stored file's key is made here and never contains the given name.
     """
     authorize(principal, "knowledge.edit")
+    require_editable(agent)
     size = file.size or 0
     _check_size(size)
     name = clean_name(name)
@@ -88,6 +93,7 @@ def _digest(file: IO[bytes]) -> str:
 
 def _insert(document: Document, stored: str) -> None:
     with transaction.atomic():
+        take(workspace_id=document.workspace_id, resource=Resource.KNOWLEDGE, amount=document.size)
         document.storage_key = stored
         document.save(force_insert=True)
         transaction.on_commit(wake_worker)
