@@ -1,6 +1,11 @@
 """Routes of the store: pages and API."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from store import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("store", views.storefront, name="store"),
+    path("store/<slug:slug>", views.detail, name="store-listing"),
+]
 api_urlpatterns: list[URLPattern | URLResolver] = []
