@@ -357,6 +357,11 @@ STORE_FEE_PERCENT = env_int("GILO_STORE_FEE_PERCENT", 10)  # the platform's part
 if not 0 <= STORE_FEE_PERCENT <= 100:
     raise ImproperlyConfigured("GILO_STORE_FEE_PERCENT must be from 0 to 100.")
 
+# --- Store: messages that visitors without an account have a day (UTC), where somebody pays for them -------------------
+STORE_VISITOR_MESSAGES = env_int("GILO_STORE_VISITOR_MESSAGES", 10)  # of one address with one agent
+STORE_LISTING_MESSAGES = env_int("GILO_STORE_LISTING_MESSAGES", 200)  # of all visitors with one agent
+STORE_PLATFORM_MESSAGES = env_int("GILO_STORE_PLATFORM_MESSAGES", 1000)  # of all that the platform pays for
+
 # --- Web security -----------------------------------------------------------------------------------------------------
 _site = urlsplit(SITE_URL)
 ALLOWED_HOSTS = env_list("GILO_ALLOWED_HOSTS") or [_site.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
