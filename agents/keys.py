@@ -22,6 +22,7 @@ from agents.models import KeyKind
 from agents.origins import is_listed
 from agents.visitor_tokens import VISITOR_PREFIX, read_visitor_token
 from billing.budgets import CAPS_SUBQUERY, Cap, parse_caps
+from billing.metering import WANTS_OVERAGE
 from core.async_db import fetch_all
 from core.crypto import is_well_formed_token, token_digest
 
@@ -66,6 +67,7 @@ class KeyIdentity:
     family: tuple[UUID, ...] = ()  # the keys that it replaced or that replace it, itself included
     is_serving: bool = True
     plan: str = ""
+    wants_overage: bool = False
     end_user: str = ""
     channel: str = ""
     grant_id: UUID | None = None
@@ -89,7 +91,7 @@ SELECT key.id, key.kind, key.scopes, key.allowed_origins, key.requires_identity,
             JOIN family ON kin.id = family.replaces_id OR kin.replaces_id = family.id
         ) SELECT id FROM family
     ),
-    agent.is_serving, workspace.plan, key.pinned_documents, {AGENT_COLUMNS}
+    agent.is_serving, workspace.plan, {WANTS_OVERAGE}, key.pinned_documents, {AGENT_COLUMNS}
 FROM agents_apikey key
 JOIN agents_agent agent ON agent.id = key.agent_id
 JOIN accounts_workspace workspace ON workspace.id = agent.workspace_id
@@ -234,8 +236,10 @@ async def _look_up(name: _Name) -> KeyIdentity | None:
 
 
 def _identity_from(row: Sequence[Any]) -> KeyIdentity:
-    key_id, kind, scopes, origins, requires_identity, secret, family, is_serving, plan, documents = row[:10]
-    agent = make_chat_agent(row[10:])
+    key_id, kind, scopes, origins, requires_identity, secret, family, is_serving, plan, wants_overage, documents = row[
+        :11
+    ]
+    agent = make_chat_agent(row[11:])
     return KeyIdentity(
         key_id=key_id,
         agent=agent if documents is None else replace(agent, documents=tuple(documents)),
@@ -247,6 +251,7 @@ def _identity_from(row: Sequence[Any]) -> KeyIdentity:
         family=tuple(family),
         is_serving=is_serving,
         plan=plan,
+        wants_overage=wants_overage,
     )
 
 

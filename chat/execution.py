@@ -7,19 +7,23 @@ made in a task of this process whatever happens to the client. Every door follow
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext_noop
+
 from accounts.permissions import Principal
 from agents.keys import ChatAgent
 from billing.budgets import as_reservation, exceeded_from, settle
-from billing.errors import BudgetExceeded
+from billing.errors import BudgetExceeded, SpendingCapReached
 from billing.grants import return_use, take_use
+from billing.metering import return_overage, take_overage
+from billing.models import Meter
 from chat.crowd import crowd
 from chat.errors import ConversationBusy
 from chat.news import news_of_end, news_of_start
@@ -27,12 +31,12 @@ from chat.reservations import reserve_for
 from chat.runtime.context import build_messages, describe_citations
 from chat.runtime.events import CITATIONS, ERROR, RUN_FINISHED, RUN_STARTED
 from chat.runtime.loop import stream_answer
-from chat.runtime.outcome import CANCELLED, Interrupted, Outcome, outcome_of_error, used_citations
+from chat.runtime.outcome import CANCELLED, FAILED, Interrupted, Outcome, outcome_of_error, used_citations
 from chat.selectors import StoredMessage, as_prompt, describe_start, describe_usage, has_documents, load_history
 from chat.streams import LiveRun, live_runs
 from chat.writer import Writer
 from core.api import to_gilo_error
-from core.errors import GiloError, NotFound, Unavailable
+from core.errors import GiloError, NotFound, TooManyRequests, Unavailable
 from core.ids import uuid7
 from knowledge.retrieval import search_passages
 from llm.catalog import cost_usd, count_tokens
@@ -42,6 +46,7 @@ from llm.types import ChatMessage, ChatRequest, Passage, Usage
 logger = logging.getLogger(__name__)
 TITLE_CHARACTERS = 120
 PASSAGES_PER_QUESTION = 5
+_OUT_OF_REQUESTS = gettext_noop("This agent has no requests left for today. Come back tomorrow.")
 
 process_id: UUID = uuid7()  # this process's name in `Run.process`
 writer = Writer()
@@ -119,26 +124,41 @@ async def _begin_run(turn: Turn) -> LiveRun:
     run.request_id = turn.request_id
     record = _begin_record(turn, beginning, run, beginning.question_id or question_id)
     reserving = await _reserve(turn, beginning, run, record)
-    async with _one_use(turn.principal.grant_id):
-        await _store_start(turn, record, reserving)
+    await _pay_and_store(turn, record, reserving)
     live_runs[run.run_id] = run
     run.publish(RUN_STARTED, describe_start(run.run_id, run.conversation_id, run.answer_id))
     run.task = asyncio.create_task(_make_answer(run, turn, beginning, record))
     return run
 
 
-@asynccontextmanager
-async def _one_use(grant_id: UUID | None) -> AsyncIterator[None]:
-    """Takes one use of a visitor's grant; gives it back when nothing began."""
-    if grant_id is None:
-        yield
-        return
-    await take_use(grant_id)
+async def _pay_and_store(turn: Turn, record: dict[str, Any], reserving: list[dict[str, Any]]) -> None:
+    """Take what a turn costs besides budgets, then store its start; what was taken goes back when nothing begins."""
+    async with AsyncExitStack() as paid:
+        if turn.principal.grant_id is not None:
+            await take_use(turn.principal.grant_id)
+            paid.push_async_callback(return_use, turn.principal.grant_id)
+        if record["meter"]:
+            await _take_overage(turn.principal, record)
+            paid.push_async_callback(return_overage, record["workspace"], record["meter"])
+        await _store_start(turn, record, reserving)
+        paid.pop_all()
+
+
+async def _take_overage(principal: Principal, record: dict[str, Any]) -> None:
     try:
-        yield
-    except BaseException:
-        await return_use(grant_id)
+        await take_overage(record["workspace"], record["meter"])
+    except SpendingCapReached:
+        if principal.end_user:  # how much the builder allows is not a visitor's matter
+            raise TooManyRequests(_OUT_OF_REQUESTS) from None
         raise
+
+
+async def _pay_back(principal: Principal, record: dict[str, Any]) -> None:
+    """Nothing was answered, so nothing is paid."""
+    if principal.grant_id is not None:
+        await return_use(principal.grant_id)
+    if record["meter"]:
+        await return_overage(record["workspace"], record["meter"])
 
 
 async def _store_start(turn: Turn, record: dict[str, Any], reserving: list[dict[str, Any]]) -> None:
@@ -228,7 +248,17 @@ def _begin_record(turn: Turn, beginning: _Beginning, run: LiveRun, question_id: 
         "idempotency_key": turn.idempotency_key,
         "request_digest": turn.request_digest,
         "reservation": None,
+        "meter": _meter_of(turn),
     }
+
+
+def _meter_of(turn: Turn) -> str:
+    """What is billed for a turn beyond the plan: a visitor's conversation when it begins, a program's every request."""
+    if not turn.principal.is_over_quota:
+        return ""
+    if turn.principal.end_user:
+        return Meter.CONVERSATIONS.value if turn.conversation_id is None else ""
+    return Meter.REQUESTS.value
 
 
 async def _make_answer(run: LiveRun, turn: Turn, beginning: _Beginning, record: dict[str, Any]) -> None:
@@ -327,8 +357,8 @@ async def _finish(run: LiveRun, turn: Turn, outcome: Outcome, start: dict[str, A
         await writer.finish(record, settling, news_of_end(turn.agent, record, start))
     except GiloError as error:
         outcome = replace(outcome, error=error)
-    if outcome.error is not None and not content and turn.principal.grant_id is not None:
-        await return_use(turn.principal.grant_id)  # nothing was answered
+    if outcome.status == FAILED:
+        await _pay_back(turn.principal, start)
     _tell_end(run, outcome, record, usage, cost)
 
 

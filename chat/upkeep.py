@@ -14,6 +14,7 @@ from accounts.doors import check_still_allowed
 from agents.keys import take_used_keys
 from agents.services import record_key_use
 from billing.budgets import COUNT_MANY_CTES, COUNTING_SUMS
+from billing.metering import record_usage
 from chat.execution import process_id
 from chat.repeats import forget_old_keys
 from chat.runtime.events import KEEP_ALIVE_SECONDS
@@ -48,6 +49,10 @@ SELECT id FROM chat_run WHERE process = %s AND status = 'streaming' AND cancel_r
 UNION ALL
 SELECT run FROM changed WHERE NOT EXISTS (SELECT FROM chat_run WHERE chat_run.id = changed.run)
 """
+# How much the model read and wrote is not known; what was billed beyond the plan is, and stands if there is an answer.
+_DEAD_USAGE = record_usage("""SELECT run.id, run.workspace_id, run.agent_id, run.api_key_id, run.channel, run.model,
+        clock_timestamp(), 0, 0, 0, CASE dead.status WHEN 'failed' THEN '' ELSE run.meter END
+    FROM dead JOIN chat_run run ON run.id = dead.id""")
 _SWEEP = f"""
 WITH dead AS MATERIALIZED (
     SELECT run.id, run.answer_id, run.reservation, answer.content,
@@ -66,7 +71,7 @@ WITH dead AS MATERIALIZED (
     DELETE FROM chat_serverprocess WHERE heartbeat_at < clock_timestamp() - interval '1 hour'
 ), why AS MATERIALIZED (
     SELECT %s::jsonb AS error
-), news AS (
+), {_DEAD_USAGE}, news AS (
     INSERT INTO chat_outboxevent (id, workspace_id, agent_id, type, data, created_at)
     SELECT gen_random_uuid(), run.workspace_id, run.agent_id, kind.type,
         jsonb_build_object('agent_id', run.agent_id, 'conversation_id', run.conversation_id, 'run_id', run.id,

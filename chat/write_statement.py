@@ -9,13 +9,14 @@ from enum import Enum
 from functools import cache
 
 from billing.budgets import COUNT_MANY_CTES, COUNT_ONE_CTE, COUNTING_COLUMNS, COUNTING_SUMS
+from billing.metering import record_usage
 
 _TURNS = """begun AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s::json) AS turn(
         conversation uuid, is_new boolean, workspace uuid, agent uuid, channel text, "user" uuid, api_key uuid,
         end_user text, title text, at timestamptz, question uuid, asks boolean, content text, answer uuid,
         run uuid, version uuid, process uuid, supersedes uuid[], idempotency_key text, request_digest text,
-        reservation jsonb)
+        reservation jsonb, meter text)
 ), ended AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s::json) AS run(
         run uuid, answer uuid, status text, content text, citations jsonb, trace jsonb, model text,
@@ -41,17 +42,22 @@ _TURNS = """begun AS MATERIALIZED (
     ON CONFLICT (id) DO NOTHING
 ), new_runs AS (
     INSERT INTO chat_run (id, workspace_id, agent_id, version_id, conversation_id, question_id, answer_id, api_key_id,
-        channel, idempotency_key, request_digest, reservation,
+        channel, idempotency_key, request_digest, reservation, meter,
         status, process, cancel_requested, trace, model, input_tokens, output_tokens, cost_usd, finish_reason,
         started_at)
     SELECT run, workspace, agent, version, conversation, question, answer, api_key,
-        channel, idempotency_key, request_digest, reservation,
+        channel, idempotency_key, request_digest, reservation, meter,
         'streaming', process, false, '[]', '', 0, 0, 0, '', at FROM begun
     ON CONFLICT (id) DO NOTHING
 ), answers AS (
     UPDATE chat_message SET content = ended.content, status = ended.status, citations = ended.citations FROM ended
     WHERE chat_message.id = ended.answer
 )"""
+# What was not answered is not billed.
+_USAGE = record_usage("""SELECT chat_run.id, chat_run.workspace_id, chat_run.agent_id, chat_run.api_key_id,
+        chat_run.channel, ended.model, ended.at, ended.input_tokens, ended.output_tokens, ended.cost_usd,
+        CASE WHEN ended.status = 'failed' THEN '' ELSE chat_run.meter END
+    FROM ended JOIN chat_run ON chat_run.id = ended.run""")
 _COUNTING = f"""
 counting AS MATERIALIZED (
     SELECT {COUNTING_SUMS}
@@ -88,7 +94,7 @@ class Counters(Enum):
 @cache
 def write_statement(*, counters: Counters, with_news: bool) -> str:
     """The SQL. Parameters, each a JSON list: starts, ends, [changes of counters], [events]."""
-    sql = ",".join((_TURNS, *counters.value, *([_NEWS] if with_news else [])))
+    sql = ",".join((_TURNS, _USAGE, *counters.value, *([_NEWS] if with_news else [])))
     sql = f"WITH {sql}{_ENDS}"
     for place in range(1, sql.count("%s") + 1):
         sql = sql.replace("%s", f"${place}", 1)

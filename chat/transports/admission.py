@@ -11,10 +11,10 @@ from uuid import UUID
 from django.conf import settings
 
 from agents.keys import KeyIdentity
-from billing.plans import windows_of
+from billing.plans import plan_of, windows_of
 from core.async_db import fetch_all
 from core.ids import first_uuid7
-from core.ratelimit import MINUTE_SECONDS, UNLIMITED, Decision, RateLimited, RateLimiter, Window
+from core.ratelimit import DAY_SECONDS, MINUTE_SECONDS, UNLIMITED, Decision, RateLimited, RateLimiter, Window
 
 # A page's visitor is nobody in particular: one of them must not use up the minute of all.
 VISITOR_WINDOWS = (Window("minute", MINUTE_SECONDS, 20),)
@@ -34,8 +34,11 @@ def current_decision() -> Decision | None:
     return _decision.get()
 
 
-async def admit(identity: KeyIdentity) -> None:
-    """Count one request; raises RateLimited, which says which window is full."""
+async def admit(identity: KeyIdentity) -> bool:
+    """Count one request; raises RateLimited, which says which window is full.
+
+    True when it is let in beyond the plan's day, because the workspace pays for that (`billing.metering`).
+    """
     visitor = UNLIMITED
     if identity.end_user:
         visitor = await limiter.hit(f"visitor:{identity.key_id}:{identity.end_user}", VISITOR_WINDOWS)
@@ -43,12 +46,20 @@ async def admit(identity: KeyIdentity) -> None:
             raise RateLimited(visitor)
     if identity.is_platform_paid:  # its grant holds what the operator allows; the creator's quota is not touched
         _decision.set(visitor)
-        return
-    workspace_id = identity.agent.workspace_id
-    decision = await limiter.hit(str(workspace_id), windows_of(identity.plan), _count_today)
+        return False
+    subject = str(identity.agent.workspace_id)
+    decision = await limiter.hit(subject, windows_of(identity.plan), _count_today)
+    is_over = _is_day_full(decision) and identity.wants_overage and plan_of(identity.plan).has_overage
+    if is_over:
+        decision = await limiter.hit(subject, windows_of(identity.plan)[:-1])
     _decision.set(_tighter(decision, visitor))
     if not decision.allowed:
         raise RateLimited(decision)
+    return is_over
+
+
+def _is_day_full(decision: Decision) -> bool:
+    return not decision.allowed and decision.window is not None and decision.window.seconds == DAY_SECONDS
 
 
 def _tighter(decision: Decision, other: Decision) -> Decision:

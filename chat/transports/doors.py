@@ -1,5 +1,6 @@
 """Who knocks: the API key of a program, or the member behind a session or an access token."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -52,8 +53,8 @@ async def authorize_key(
     authorize(principal, policy)
     if agent_id is not None and agent_id != identity.agent.agent_id:
         raise NotFound()
-    if is_counted:
-        await admit(identity)
+    if is_counted and await admit(identity):
+        principal = replace(principal, is_over_quota=True)
     return identity, principal
 
 

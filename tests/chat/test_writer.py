@@ -34,7 +34,8 @@ def beginning(owner, **changes):
         "conversation": uuid7(), "is_new": True, "workspace": owner.workspace_id, "agent": owner.pk, "channel": "api",
         "user": None, "api_key": None, "end_user": "", "title": "Hi", "at": datetime.now(UTC), "question": question,
         "asks": True, "content": "Hi", "answer": answer, "run": uuid7(), "version": None, "process": uuid4(),
-        "supersedes": None, "idempotency_key": "", "request_digest": "", "reservation": None, **changes,
+        "supersedes": None, "idempotency_key": "", "request_digest": "", "reservation": None, "meter": "",
+        **changes,
     }  # fmt: skip
 
 
