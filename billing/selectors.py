@@ -1,4 +1,4 @@
-"""Reads about budgets. The first argument is the workspace."""
+"""Reads about budgets, the subscription and its invoices. The first argument is the workspace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from django.db.models.functions import Cast, Coalesce, Greatest
 from django.utils import timezone
 
 from billing.budgets import period_at
-from billing.models import Budget, BudgetCounter, Period
+from billing.models import Budget, BudgetCounter, Invoice, Period, Subscription
 from core.tenancy import ScopedQuerySet
 
 
@@ -76,3 +76,16 @@ def _use_of(budget: Budget, counter: BudgetCounter | None, now: datetime) -> Use
         counter.subjects,  # type: ignore[attr-defined]
         resets_at,
     )
+
+
+SHOWN_INVOICES = 24
+
+
+def find_subscription(workspace_id: UUID) -> Subscription | None:
+    """The workspace's newest subscription, whatever became of it."""
+    return Subscription.objects.for_workspace(workspace_id).exclude(status="incomplete_expired").first()
+
+
+def list_invoices(workspace_id: UUID) -> ScopedQuerySet[Invoice]:
+    """The workspace's invoices that Stripe has issued, newest first."""
+    return Invoice.objects.for_workspace(workspace_id).exclude(status="draft")

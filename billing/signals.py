@@ -5,3 +5,9 @@ from django.dispatch import Signal
 # counter: BudgetCounter with its budget; 80 % of a cap are spent, for the first time in this period. Sent inside the
 # transaction that notes it as told: a receiver that raises is asked again by the next round.
 budget_alert = Signal()
+
+# kind: "account", "charge", "checkout.session", "invoice", "subscription", ...; object: Stripe's object as the event
+# carried it, which may be old; account: the connected account that it is of, "" for the platform's own. Sent inside the
+# transaction that applies the event. A receiver that finds it its own locks its rows, reads the object anew from Stripe
+# (billing.stripe.ask), and answers True.
+stripe_object_changed = Signal()

@@ -41,8 +41,8 @@ def is_configured() -> bool:
 def ask(call: Callable[["stripe.StripeClient"], T]) -> T:
     """The answer to one call, or to several.
 
-    Raises PaymentsNotConfigured without a key, PaymentsUnavailable when Stripe does not answer, StripeObjectMissing when
-    the object does not exist, PaymentRefused when Stripe says no.
+    Raises PaymentsNotConfigured without a key, PaymentsUnavailable when Stripe does not answer, PaymentRefused when it
+    says no, and its subclass StripeObjectMissing when what is asked for does not exist.
     """
     import stripe
 

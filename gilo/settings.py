@@ -402,6 +402,7 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
     },
 }

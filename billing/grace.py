@@ -1,0 +1,98 @@
+"""The days between a failed payment and the loss of the plan: three mails, then the plan ends. Nothing is deleted."""
+
+import logging
+from datetime import datetime, timedelta
+from smtplib import SMTPException
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.formats import date_format
+
+from accounts.models import Role, User
+from billing.customers import lock_customer
+from billing.errors import PaymentsUnavailable
+from billing.models import Customer, Subscription
+from billing.plans import PLANS, plan_of
+from billing.prices import SOLD_PLANS
+from billing.subscriptions import PAST_DUE, mirror_subscription
+
+logger = logging.getLogger(__name__)
+REMINDER = timedelta(days=2)  # before the end
+MAILS = ("started", "ending", "over")
+
+
+def end_graces() -> None:
+    """Draw anew the plans of workspaces whose grace is over. Stripe is asked once more: they may have paid."""
+    over = Subscription.objects.filter(status=PAST_DUE, grace_ends_at__lte=timezone.now())
+    for row in over.filter(workspace__plan__in=SOLD_PLANS).select_related("workspace__customer"):
+        customer: Customer = row.workspace.customer
+        try:
+            with transaction.atomic():
+                locked = lock_customer(customer.stripe_id or "")
+                if locked is not None:
+                    mirror_subscription(locked, row.stripe_id)
+        except PaymentsUnavailable:
+            logger.warning("Stripe does not answer: the graces that are over end later")
+            return
+
+
+def mails_due(ends_at: datetime, now: datetime) -> int:
+    """How many of a grace's three mails should have been sent by now."""
+    return 1 + (now >= ends_at - REMINDER) + (now >= ends_at)
+
+
+def tell_next() -> bool:
+    """Send the latest mail that one grace owes; False when none is owed, or the mail server does not answer.
+
+    The row stays locked meanwhile: two workers do not write twice, and one that dies leaves the debt.
+    """
+    try:
+        with transaction.atomic():
+            row = _find_owing()
+            if row is not None and row.grace_ends_at is not None:
+                row.grace_mails = mails_due(row.grace_ends_at, timezone.now())
+                row.save(update_fields=["grace_mails", "updated_at"])
+                _mail_owners(row, MAILS[row.grace_mails - 1])
+            return row is not None
+    except (SMTPException, OSError):
+        logger.exception("a mail about a failed payment was not sent; the next round tries again")
+        return False
+
+
+def _find_owing() -> Subscription | None:
+    now = timezone.now()
+    in_grace = Subscription.objects.filter(status=PAST_DUE, grace_ends_at__isnull=False)
+    owing = (
+        in_grace.filter(grace_mails=0)
+        | in_grace.filter(grace_mails=1, grace_ends_at__lte=now + REMINDER)
+        | in_grace.filter(grace_mails=2, grace_ends_at__lte=now)
+    )
+    return owing.select_for_update(of=("self",), skip_locked=True).select_related("workspace").first()
+
+
+def _mail_owners(row: Subscription, mail: str) -> None:
+    owners = User.objects.filter(memberships__workspace=row.workspace_id, memberships__role=Role.OWNER, is_active=True)
+    get_connection().send_messages([_write_mail(row, owner, mail) for owner in owners])
+
+
+def _write_mail(row: Subscription, owner: User, mail: str) -> EmailMessage:
+    with translation.override(owner.language or settings.LANGUAGE_CODE):
+        context = _describe(row, owner)
+        subject = render_to_string(f"billing/email/grace_{mail}_subject.txt", context)
+        text = render_to_string(f"billing/email/grace_{mail}_message.txt", context)
+    return EmailMessage(" ".join(subject.split()), text, to=[owner.email])
+
+
+def _describe(row: Subscription, owner: User) -> dict[str, Any]:
+    return {
+        "name": owner.display_name,
+        "workspace": row.workspace.name,
+        "plan": PLANS[row.plan].name if row.plan in PLANS else row.plan,
+        "default_plan": plan_of("").name,
+        "ends_at": date_format(row.grace_ends_at, "DATE_FORMAT") if row.grace_ends_at else "",
+        "link": f"{settings.SITE_URL}/settings/billing",
+    }
