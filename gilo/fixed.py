@@ -104,3 +104,16 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "chat.schema.add_chat_routes",
     ],
 }
+
+# What Celery's beat calls, and how often (seconds).
+TIMETABLE: dict[str, Any] = {
+    "delete-orphans": {"task": "knowledge.delete_orphans", "schedule": 3600.0},
+    "tell-budget-alerts": {"task": "billing.tell_budget_alerts", "schedule": 60.0},
+    "delete-old-counters": {"task": "billing.delete_old_counters", "schedule": 3600.0},
+    "apply-stripe-events": {"task": "billing.apply_due_events", "schedule": 30.0},
+    "end-graces": {"task": "billing.end_graces", "schedule": 300.0},
+    "reconcile-stripe": {"task": "billing.reconcile_at_night", "schedule": 3600.0},
+    "clear-sessions": {"task": "accounts.clear_sessions", "schedule": 3600.0},
+    "delete-old-deliveries": {"task": "integrations.delete_old_deliveries", "schedule": 3600.0},
+    "send-webhook-notices": {"task": "integrations.send_notices", "schedule": 60.0},
+}

@@ -23,6 +23,7 @@ from gilo.fixed import (  # noqa: F401 - settings, too
     MIDDLEWARE,
     REST_FRAMEWORK,
     SPECTACULAR_SETTINGS,
+    TIMETABLE,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -218,16 +219,8 @@ DOCUMENT_LEASE_SECONDS = env_int("GILO_DOCUMENT_LEASE_SECONDS", 30)  # a dead wo
 DOCUMENT_SWEEP_SECONDS = env_int("GILO_DOCUMENT_SWEEP_SECONDS", 10)
 WEBHOOK_TIMEOUT_SECONDS = env_int("GILO_WEBHOOK_TIMEOUT", 15)  # half of a delivery's lease
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    **TIMETABLE,
     "sweep-documents": {"task": "knowledge.sweep_documents", "schedule": float(DOCUMENT_SWEEP_SECONDS)},
-    "delete-orphans": {"task": "knowledge.delete_orphans", "schedule": 3600.0},
-    "tell-budget-alerts": {"task": "billing.tell_budget_alerts", "schedule": 60.0},
-    "delete-old-counters": {"task": "billing.delete_old_counters", "schedule": 3600.0},
-    "apply-stripe-events": {"task": "billing.apply_due_events", "schedule": 30.0},
-    "end-graces": {"task": "billing.end_graces", "schedule": 300.0},
-    "reconcile-stripe": {"task": "billing.reconcile_at_night", "schedule": 3600.0},
-    "clear-sessions": {"task": "accounts.clear_sessions", "schedule": 3600.0},
-    "delete-old-deliveries": {"task": "integrations.delete_old_deliveries", "schedule": 3600.0},
-    "send-webhook-notices": {"task": "integrations.send_notices", "schedule": 60.0},
 }
 WORKER_INSIDE = env_flag("GILO_WORKER_INSIDE", not REDIS_URL)
 WORKER_THREADS = env_int("GILO_WORKER_THREADS", 2)
