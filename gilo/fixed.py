@@ -105,6 +105,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
 }
 
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
 # What Celery's beat calls, and how often (seconds).
 TIMETABLE: dict[str, Any] = {
     "delete-orphans": {"task": "knowledge.delete_orphans", "schedule": 3600.0},

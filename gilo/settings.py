@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from gilo.fixed import (  # noqa: F401 - settings, too
+    AUTH_PASSWORD_VALIDATORS,
     CONTENT_SECURITY_POLICY,
     INSTALLED_APPS,
     MIDDLEWARE,
@@ -249,11 +250,6 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
 LOGIN_URL = "/login"
 CSRF_FAILURE_VIEW = "accounts.views.refuse_cross_site"
 LOGIN_REDIRECT_URL = "/dashboard"
@@ -350,7 +346,7 @@ STORE_FEE_PERCENT = env_int("GILO_STORE_FEE_PERCENT", 10)  # the platform's part
 if not 0 <= STORE_FEE_PERCENT <= 100:
     raise ImproperlyConfigured("GILO_STORE_FEE_PERCENT must be from 0 to 100.")
 
-# --- Store: messages that visitors without an account have a day (UTC), where somebody pays for them -------------------
+# --- Store: messages that visitors without an account have a day (UTC), where somebody pays for them ------------------
 STORE_VISITOR_MESSAGES = env_int("GILO_STORE_VISITOR_MESSAGES", 10)  # of one address with one agent
 STORE_LISTING_MESSAGES = env_int("GILO_STORE_LISTING_MESSAGES", 200)  # of all visitors with one agent
 STORE_PLATFORM_MESSAGES = env_int("GILO_STORE_PLATFORM_MESSAGES", 1000)  # of all that the platform pays for
