@@ -31,6 +31,15 @@ def insert_chunks(document: Document, texts: list[ChunkText], language: str) -> 
 
 def uncount_document(document: Document) -> None:
     """Take the document's chunks out of the agent's term counts, before they are deleted. Within a transaction."""
+    _recount(document, sign=-1)
+
+
+def count_document(document: Document) -> None:
+    """Count the chunks of a document that came with its term weights (`knowledge.copying`). Within a transaction."""
+    _recount(document, sign=1)
+
+
+def _recount(document: Document, *, sign: int) -> None:
     found: Counter[int] = Counter()
     rows = ChunkTerms.objects.filter(document=document).values_list("terms", flat=True)
     chunks = 0
@@ -38,7 +47,7 @@ def uncount_document(document: Document) -> None:
         found.update(index + 1 for index in terms.indices())
         chunks += 1
     if chunks:
-        _count_terms(document.agent_id, found, chunks, sign=-1)
+        _count_terms(document.agent_id, found, chunks, sign=sign)
 
 
 def _insert_batch(document: Document, batch: list[tuple[int, ChunkText]], language: str) -> Counter[int]:

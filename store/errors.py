@@ -6,7 +6,7 @@ core.GiloError
 └── PurchaseRequired       402 purchase_required       the agent is paid for, and this person has not
 core.PermissionDenied
 ├── AccessTokenRequired    403 access_token_required   a private agent, and no token was shown
-├── AccessTokenInvalid     403 access_token_invalid    the token is unknown, revoked, used up or over
+├── AccessTokenInvalid     403 access_token_invalid    the token is unknown, revoked or over
 ├── NotAUser               403 review_needs_use        only who has used the agent may review it
 ├── OwnListing             403 own_listing             members do not review their own workspace's agent
 └── RemixNotAllowed        403 remix_not_allowed       the creator does not allow copies
@@ -24,8 +24,8 @@ core.ValidationFailed
 └── TooManyTokens          422 too_many_tokens         the listing has as many tokens as it may have
 core.UnsupportedType
 └── IconTypeRefused        415 type_mismatch           not PNG, JPEG or WebP
-core.TooManyRequests
-└── AllowanceUsedUp        429 allowance_used_up       today's free messages are used up
+
+Messages that are used up, and access that has ended, are billing's errors (`billing.grants`).
 """
 
 from http import HTTPStatus
@@ -35,7 +35,6 @@ from core.errors import (
     GiloError,
     NotAuthenticated,
     PermissionDenied,
-    TooManyRequests,
     UnsupportedType,
     ValidationFailed,
 )
@@ -129,9 +128,3 @@ class TooManyTokens(ValidationFailed):
 
 class IconTypeRefused(UnsupportedType):
     message = "An icon is a PNG, a JPEG or a WebP picture."
-
-
-class AllowanceUsedUp(TooManyRequests):
-    code = "allowance_used_up"
-    message = "Today's free messages are used up. Sign in to go on, or come back tomorrow."
-    retryable = False

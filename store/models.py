@@ -3,6 +3,7 @@
 Creator (one per workspace) ─< Listing (one per agent) ─< Release        what runs: a version and the documents of then
                                        │                ─< AccessToken   opens a private listing
                                        │                ─< Review, Report, Purchase, ListingDay
+                                       │                ─< Use                  who has opened it
                                        └─ Remix ─> Agent                 a copy in another workspace, and so on down
 
 What a visitor may use is a `billing.Grant`; what answers is the listing's own key (`agents.ApiKey` of kind store),
@@ -120,6 +121,7 @@ class Listing(Timestamped):
     rating_score = models.FloatField(default=0)
     trending_score = models.FloatField(default=0)
     search = SearchVectorField(null=True)
+    owes_notice = models.BooleanField(default=False, db_default=False)  # a mail that it was taken down
 
     objects = ScopedQuerySet["Listing"].as_manager()
 
@@ -153,6 +155,11 @@ class Listing(Timestamped):
                 name="store_price_fits_its_kind",
             )
         ]
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the store shows it to everybody."""
+        return self.status == ListingStatus.PUBLISHED and self.visibility == Visibility.PUBLIC
 
 
 class Release(Timestamped):
@@ -273,6 +280,24 @@ class ListingDay(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["listing", "day"], name="store_listing_day")]
+
+
+class Use(models.Model):
+    """A signed-in person has opened an agent of the store: it is in their library."""
+
+    listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="uses")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="store_uses")
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "listing"], name="store_one_use_each")]
+
+
+class Progress(models.Model):
+    """How far a count has come: everything before `until` is in it, once (`store.ranking`)."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+    until = models.DateTimeField()
 
 
 class PurchaseStatus(models.TextChoices):

@@ -9,10 +9,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
 from django.db.models import BooleanField, F, FloatField, Func, Q, QuerySet, Value
 from django.db.models.functions import Cast
+from django.utils.translation import override
 
 from store.categories import CATEGORIES
 from store.models import Listing, SearchWord
@@ -79,9 +81,6 @@ def index_listing(listing: Listing) -> None:
 
 
 def _category_names(category_id: str) -> str:
-    from django.conf import settings
-    from django.utils.translation import override
-
     category = CATEGORIES.get(category_id)
     if category is None:
         return ""

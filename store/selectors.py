@@ -5,15 +5,31 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, OuterRef, QuerySet
 
+from accounts.models import User
+from core.errors import NotFound
 from core.tenancy import ScopedQuerySet
+from knowledge.models import Document, DocumentStatus
 from store.categories import CATEGORIES, Category
-from store.models import Creator, Listing, ListingStatus, PriceKind, Release, Review, ReviewStatus, Visibility
+from store.models import (
+    Creator,
+    Listing,
+    ListingStatus,
+    PriceKind,
+    Purchase,
+    PurchaseStatus,
+    Release,
+    Review,
+    ReviewStatus,
+    Visibility,
+)
 from store.paging import Order
 from store.search import match_listings
 
 SHOWN_IN_SECTION = 12
+_MOST_IN_LIBRARY = 50
 SORTS: dict[str, Order] = {
     "trending": Order("trending_score", float),
     "rating": Order("rating_score", float),
@@ -69,9 +85,20 @@ def find_listing(slug: str) -> Listing:
     return _pages().get_or_404(slug=slug, status=ListingStatus.PUBLISHED)
 
 
+def find_icon(slug: str) -> str:
+    """The uploaded icon's key in the file storage: of any listing, for its creator looks at drafts. Raises NotFound."""
+    key = Listing.objects.filter(slug=slug).values_list("icon_key", flat=True).first()
+    if not key:
+        raise NotFound()
+    return key
+
+
 def list_mine(workspace_id: UUID) -> ScopedQuerySet[Listing]:
-    """The workspace's listings in whatever state, newest first."""
-    return _pages().for_workspace(workspace_id).order_by("-created_at")
+    """The workspace's listings in whatever state, newest first, each with the ids of its agent's `ready_documents`."""
+    ready = Document.objects.filter(agent=OuterRef("agent"), status=DocumentStatus.READY).order_by("created_at")
+    mine: Any = _pages().for_workspace(workspace_id).annotate(ready_documents=ArraySubquery(ready.values("pk")))
+    listings: ScopedQuerySet[Listing] = mine.order_by("-created_at")
+    return listings
 
 
 def get_mine(workspace_id: UUID, listing_id: UUID) -> Listing:
@@ -94,9 +121,20 @@ def list_reviews(listing: Listing) -> ScopedQuerySet[Review]:
     return listing.reviews.filter(status=ReviewStatus.VISIBLE).select_related("user")
 
 
-def get_token(listing: Listing, token_id: UUID) -> Any:
-    """One access token of this listing, or NotFound."""
-    return listing.access_tokens.select_related("grant").get_or_404(pk=token_id)
+def read_library(user: User) -> dict[str, list[Listing]]:
+    """What a person has opened, bought and reviewed, the latest first; what was taken out of the store is left out."""
+    shown = Listing.objects.filter(status=ListingStatus.PUBLISHED).select_related("creator").defer(*_NOT_ON_CARDS)
+    kinds = {
+        "used": shown.filter(uses__user=user).order_by("-uses__opened_at"),
+        "bought": shown.filter(pk__in=_bought_by(user)).order_by("-published_at"),
+        "reviewed": shown.filter(reviews__user=user).order_by("-reviews__created_at"),
+    }
+    return {name: list(rows[:_MOST_IN_LIBRARY]) for name, rows in kinds.items()}
+
+
+def _bought_by(user: User) -> QuerySet[Any]:
+    paid = (PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE)
+    return Purchase.objects.filter(user=user, status__in=paid).values("listing")
 
 
 def _published() -> QuerySet[Listing]:

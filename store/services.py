@@ -1,5 +1,6 @@
 """Writes about listings: keyword-only, one transaction each. Permission is the route's declared policy."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +9,10 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.models import User, Workspace
+from agents.config import AgentConfig
 from agents.listing_keys import pin_listing_key, revoke_listing_key
 from agents.models import Agent
+from agents.services import require_editable
 from core.ids import uuid7
 from knowledge.models import Document, DocumentStatus
 from store.errors import AlreadyListed, HandleTaken, HasPurchases, ListingTakenDown, NotPublished, PayoutsNotReady
@@ -24,9 +27,11 @@ _STILL_PAID_FOR = (PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE)
 def create_listing(*, agent: Agent, **fields: Any) -> Listing:
     """A draft listing of the agent; nobody but its workspace sees it. `fields` are those of the model.
 
-    The first listing of a workspace makes it a creator. Raises AlreadyListed.
+    The first listing of a workspace makes it a creator. Without colours and glyph it looks like the agent. Raises
+    AlreadyListed.
     """
     creator = _ensure_creator(agent.workspace_id)
+    look = AgentConfig.from_json(agent.draft_version.config if agent.draft_version else {}).appearance
     listing_id = uuid7()
     listing = Listing(
         id=listing_id,
@@ -34,7 +39,7 @@ def create_listing(*, agent: Agent, **fields: Any) -> Listing:
         creator=creator,
         agent=agent,
         slug=_make_slug(fields["name"], listing_id, _SLUG_LENGTH),
-        **fields,
+        **{**asdict(look), **fields},
     )
     try:
         with transaction.atomic():
@@ -65,9 +70,10 @@ def update_listing(*, listing: Listing, changes: dict[str, Any]) -> Listing:
 def publish_listing(*, listing: Listing, actor: User | None, changelog: str = "") -> Release:
     """Publish the agent as it is now: its live version (the draft before any deploy) with its ready documents.
 
-    Visitors get it with their next message. Raises ListingTakenDown, PayoutsNotReady.
+    Visitors get it with their next message. Raises ListingTakenDown, PayoutsNotReady, OverQuota.
     """
     locked = lock_listing(listing)
+    require_editable(locked.agent)
     if locked.status == ListingStatus.TAKEN_DOWN:
         raise ListingTakenDown()
     _require_payouts(locked)
@@ -92,8 +98,10 @@ def unpublish_listing(*, listing: Listing) -> Listing:
 def close_listing(locked: Listing, status: str, reason: str = "") -> Listing:
     """End the listing's key and set its status. Within the caller's transaction, which has locked it."""
     revoke_listing_key(agent=locked.agent)
+    if status == ListingStatus.UNPUBLISHED:
+        locked.key = None  # one that is taken down keeps it, as a sign that it was in the store
     locked.status, locked.taken_down_reason = status, reason
-    locked.save(update_fields=["status", "taken_down_reason", "updated_at"])
+    locked.save(update_fields=["key", "status", "taken_down_reason", "updated_at"])
     return locked
 
 

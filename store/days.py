@@ -1,0 +1,63 @@
+"""What happened to a listing on each day (UTC): counted up by whatever happens, read by its creator."""
+
+import re
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from store.models import Listing, ListingDay, PriceKind
+
+COLUMNS = ("views", "uses", "messages", "remixes", "sales", "revenue")
+MOST_DAYS = 365
+# Whoever fetches pages for others: crawlers, link previews, monitors, programs.
+_BOTS = re.compile(
+    r"bot\b|bot/|crawl|spider|slurp|preview|facebookexternalhit|embedly|whatsapp|telegram|monitor|uptime|headless"
+    r"|lighthouse|curl|wget|python|java/|go-http|okhttp|axios|node-fetch|libwww",
+    re.IGNORECASE,
+)
+
+
+def add_to_day(listing_id: UUID, **amounts: int) -> None:
+    """Add to today's counts of a listing: `add_to_day(id, sales=1, revenue=450)`. One statement."""
+    columns = [name for name in COLUMNS if name in amounts]
+    values = {name: amounts.get(name, 0) for name in COLUMNS}
+    changes = ", ".join(f"{name} = store_listingday.{name} + EXCLUDED.{name}" for name in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO store_listingday (listing_id, day, {', '.join(COLUMNS)})"  # noqa: S608 - names of ours
+            f" VALUES (%s, %s, {', '.join(['%s'] * len(COLUMNS))})"
+            f" ON CONFLICT (listing_id, day) DO UPDATE SET {changes}",
+            [listing_id, _today(), *values.values()],
+        )
+
+
+def count_view(listing: Listing, user_agent: str) -> None:
+    """Count a view of the listing's page, unless a program asked for it."""
+    if user_agent and not _BOTS.search(user_agent):
+        add_to_day(listing.pk, views=1)
+
+
+def describe_days(listing: Listing, days: int) -> dict[str, Any]:
+    """The counts of the last `days` days, those without anything included, and their sums. One query.
+
+    `conversion` is the part of views after which somebody paid, or, where nothing is paid, began to chat.
+    """
+    first = _today() - timedelta(days=days - 1)
+    found = {row.day: row for row in ListingDay.objects.filter(listing=listing, day__gte=first)}
+    shown = [_describe_day(first + timedelta(days=at), found) for at in range(days)]
+    totals = {name: sum(day[name] for day in shown) for name in COLUMNS}
+    reached = totals["uses" if listing.price_kind == PriceKind.FREE else "sales"]
+    conversion = min(round(reached / totals["views"], 4), 1.0) if totals["views"] else None
+    return {"totals": totals, "days": shown, "conversion": conversion, "currency": listing.currency}
+
+
+def _describe_day(day: date, found: dict[date, ListingDay]) -> dict[str, Any]:
+    row = found.get(day)
+    return {"day": day.isoformat(), **{name: getattr(row, name) if row else 0 for name in COLUMNS}}
+
+
+def _today() -> date:
+    return timezone.now().date()

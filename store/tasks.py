@@ -1,0 +1,51 @@
+"""Celery: what is counted apart from the chats, mails that are owed, and upkeep."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from billing.models import Grant
+from store import moderation, ranking, search
+from store.models import AccessToken, Purchase
+
+_KEPT = timedelta(days=7)  # an allowance after its day
+_DELETED_AT_ONCE = 5_000
+
+
+@shared_task(name="store.count_uses", ignore_result=True)
+def count_uses() -> None:
+    """Count what was said since the last time."""
+    ranking.count_uses()
+
+
+@shared_task(name="store.score_listings", ignore_result=True)
+def score_listings() -> None:
+    """Let trends fade and ratings follow the store's mean."""
+    ranking.score_trends()
+    ranking.score_ratings()
+
+
+@shared_task(name="store.send_notices", ignore_result=True)
+def send_notices() -> None:
+    """Tell creators whose listings were taken down."""
+    while moderation.send_next_notice():
+        pass
+
+
+@shared_task(name="store.forget_words", ignore_result=True)
+def forget_words() -> None:
+    """Drop the words that no listing has any more."""
+    with transaction.atomic():
+        search.forget_unused_words()
+
+
+@shared_task(name="store.delete_old_allowances", ignore_result=True)
+def delete_old_allowances() -> None:
+    """Delete the allowances of days that are over; what tokens and purchases give stays with them."""
+    mine = (AccessToken.objects.filter(grant=OuterRef("pk")), Purchase.objects.filter(grant=OuterRef("pk")))
+    old = Grant.objects.filter(expires_at__lt=timezone.now() - _KEPT).exclude(Exists(mine[0])).exclude(Exists(mine[1]))
+    while found := list(old.values_list("pk", flat=True)[:_DELETED_AT_ONCE]):
+        Grant.objects.filter(pk__in=found).delete()
