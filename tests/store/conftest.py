@@ -1,22 +1,27 @@
-"""A server for chats, and people of the store."""
+"""A server for chats, and doors that count from nothing."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.live import LiveServer
+from chat import lifecycle
+from core.ratelimit import RateLimiter
+from store import api
+from tests.chat.serving import serving
 
 
 @pytest.fixture
-def live(_fresh_limits: None) -> Iterator[str]:
-    """The whole application on a socket: chats run in its event loop."""
-    with LiveServer() as server:
-        yield server.url
+def live(transactional_db: None, settings, fake_model, monkeypatch) -> Iterator[str]:
+    """The address of a real web server whose platform model is the fake one."""
+    settings.OPENAI_BASE_URL = fake_model.url
+    settings.OPENAI_MODEL = "fake-model"
+    settings.DEFAULT_PLAN = "unlimited"
+    monkeypatch.setattr(lifecycle, "SHUTDOWN_SECONDS", 0.2)
+    with serving() as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    """The counts of the doors live in this process; each test starts at its own."""
-    from store import api
-
-    api._limiter = type(api._limiter)("")
+def _fresh_limits(monkeypatch) -> None:
+    """How many sessions an address has opened is counted in this process, which all tests share."""
+    monkeypatch.setattr(api, "_limiter", RateLimiter(""))
