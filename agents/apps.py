@@ -7,7 +7,7 @@ class AgentsConfig(AppConfig):
     def ready(self) -> None:
         # All need the loaded models.
         from accounts.doors import register_key_check
-        from agents.budget_alerts import mail_owners
+        from agents.budget_alerts import tell_owners
         from agents.keys import find_live_keys
         from agents.selectors import count_agents
         from billing.models import Resource
@@ -16,4 +16,4 @@ class AgentsConfig(AppConfig):
 
         register_key_check(find_live_keys)
         register_count(Resource.AGENTS, count_agents)
-        budget_alert.connect(mail_owners)
+        budget_alert.connect(tell_owners)

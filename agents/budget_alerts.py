@@ -3,11 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
-from django.template.loader import render_to_string
-from django.utils import translation
 
-from accounts.models import Role, User
+from accounts.mails import mail_owners
 from agents.models import Agent, ApiKey
 from billing.errors import describe_amount
 from billing.models import Budget, BudgetCounter, Scope
@@ -15,30 +12,17 @@ from billing.models import Budget, BudgetCounter, Scope
 _TIME = "%Y-%m-%d %H:%M UTC"
 
 
-def mail_owners(counter: BudgetCounter, **_: Any) -> None:
+def tell_owners(counter: BudgetCounter, **_: Any) -> None:
     """Receiver of `billing.signals.budget_alert`. Raises SMTPException or OSError: the alert stays due."""
     agent = Agent.objects.for_workspace(counter.budget.workspace_id).filter(pk=counter.budget.agent_id).first()
-    if agent is None:
-        return
-    owners = User.objects.filter(
-        memberships__workspace=agent.workspace_id, memberships__role=Role.OWNER, is_active=True
-    )
-    get_connection().send_messages([_write_mail(counter, agent, owner) for owner in owners])
+    if agent is not None:
+        mail_owners(agent.workspace_id, "billing/email/budget_alert", lambda: _describe(counter, agent))
 
 
-def _write_mail(counter: BudgetCounter, agent: Agent, owner: User) -> EmailMessage:
-    with translation.override(owner.language or settings.LANGUAGE_CODE):
-        context = _describe(counter, agent, owner)
-        subject = render_to_string("billing/email/budget_alert_subject.txt", context)
-        text = render_to_string("billing/email/budget_alert_message.txt", context)
-    return EmailMessage(" ".join(subject.split()), text, to=[owner.email])
-
-
-def _describe(counter: BudgetCounter, agent: Agent, owner: User) -> dict[str, Any]:
+def _describe(counter: BudgetCounter, agent: Agent) -> dict[str, Any]:
     share, spent, limit = _fullest(counter)
     return {
         "agent": agent.name,
-        "name": owner.display_name,
         "share": round(share * 100),
         "scope": counter.budget.get_scope_display(),
         "subject": _name_subject(counter),

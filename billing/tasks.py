@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from billing import alerts, events, grace, reconcile
+from billing import alerts, events, grace, meter_reports, quota_notices, reconcile
 from billing.stripe import is_configured
 
 logger = logging.getLogger(__name__)
@@ -63,3 +63,19 @@ def reconcile_at_night() -> None:
     """Once a night (the beat asks every hour): find what differs from Stripe, and mend it."""
     if is_configured() and timezone.now().hour == NIGHT_HOUR:
         reconcile.reconcile()
+
+
+@shared_task(name="billing.report_usage", ignore_result=True)
+def report_usage() -> None:
+    """Close the hours that are over, and tell Stripe what was used beyond plans."""
+    meter_reports.close_hours()
+    if is_configured():
+        meter_reports.send_reports()
+
+
+@shared_task(name="billing.tell_quota_notices", ignore_result=True)
+def tell_quota_notices() -> None:
+    """Tell owners which quotas are nearly or wholly used."""
+    quota_notices.note_requests()
+    while quota_notices.tell_next_notice():
+        pass

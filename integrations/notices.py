@@ -4,12 +4,9 @@ import logging
 from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
-from django.template.loader import render_to_string
-from django.utils import translation
 
-from accounts.models import Role, User
+from accounts.mails import mail_owners
 from integrations.models import WebhookEndpoint
 
 logger = logging.getLogger(__name__)
@@ -25,22 +22,12 @@ def send_next_notice() -> bool:
     endpoint = owed.select_for_update(of=("self",), skip_locked=True).first()
     if endpoint is None:
         return False
-    owners = User.objects.filter(
-        memberships__workspace=endpoint.agent.workspace_id, memberships__role=Role.OWNER, is_active=True
-    )
+    link = f"{settings.SITE_URL}/agents/{endpoint.agent_id}?tab=deploy"
+    context = {"endpoint": endpoint, "agent": endpoint.agent, "link": link}
     try:
-        get_connection().send_messages([_write_mail(endpoint, owner) for owner in owners])
+        mail_owners(endpoint.agent.workspace_id, "integrations/email/webhook_off", lambda: context)
     except (SMTPException, OSError):
         logger.exception("the mail about webhook %s was not sent; the next round tries again", endpoint.pk)
         return False
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(owes_notice=False)
     return True
-
-
-def _write_mail(endpoint: WebhookEndpoint, owner: User) -> EmailMessage:
-    link = f"{settings.SITE_URL}/agents/{endpoint.agent_id}?tab=deploy"
-    context = {"endpoint": endpoint, "agent": endpoint.agent, "owner": owner, "link": link}
-    with translation.override(owner.language or settings.LANGUAGE_CODE):
-        subject = render_to_string("integrations/email/webhook_off_subject.txt", context)
-        text = render_to_string("integrations/email/webhook_off_message.txt", context)
-    return EmailMessage(" ".join(subject.split()), text, to=[owner.email])
