@@ -34,8 +34,9 @@ BODILESS = {
     "/api/runs/{run_id}/cancel",
     "/api/v1/runs/{run_id}/cancel",
     "/api/v1/responses/{response_id}/cancel",
+    "/api/store/mine/{listing_id}/unpublish",
 }
-OPTIONAL_BODY = {"/api/agents/{agent_id}/api-keys/{key_id}/rotate"}
+OPTIONAL_BODY = {"/api/agents/{agent_id}/api-keys/{key_id}/rotate", "/api/store/mine/{listing_id}/publish"}
 # (name, bytes on the wire): SAFETY rows 20, 23, 24
 BROKEN_BODIES = {
     "no body": b"",

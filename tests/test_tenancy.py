@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 
 from accounts.models import Role
 from accounts.permissions import ACTIONS, API_KEY_ACTIONS
-from core.policy import PUBLIC
+from core.policy import OPERATOR, PUBLIC
 from tests.factories import make_agent
 from tests.live import LiveServer
 from tests.routes import POLICY_WORDS, Route, all_routes
@@ -58,7 +58,13 @@ PUBLIC_ROUTES = {
     "/widget/{agent_id}": "asks for a widget's key, and for the page around it",
     "/api/v1/visitor-sessions": "opened by a widget's key, for visitors",
     "/api/v1/agents/{agent_id}/a2a/.well-known/agent-card.json": "a deployed agent's card; others ask for the key",
+    "/api/webhooks/stripe": "opened by Stripe's signature",
     "/{slug}": "an agent's own page, while its owner has it on",
+    "/store/{slug}/icon": "a listing's icon",
+    "/api/store/listings": "the store",
+    "/api/store/listings/{slug}": "a published listing",
+    "/api/store/listings/{slug}/reviews": "a published listing's reviews",
+    "/api/store/listings/{slug}/session": "for visitors: opened by what they may use",
     "/api/auth/register": "the way in",
     "/api/auth/login": "the way in",
     "/api/auth/refresh": "opened by a refresh token",
@@ -93,8 +99,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/messages/{message_id}/feedback": {"value": 1},
     "/api/v1/knowledge/search": {"query": "hello"},
     "/api/model-endpoints/{endpoint_id}": {"name": "Renamed"},
+    "/api/store/mine": {"agent_id": str(uuid4()), "name": "New", "category": "support"},
+    "/api/store/mine/{listing_id}": {"name": "Renamed"},
+    "/api/store/mine/{listing_id}/tokens": {"label": "new"},
+    "/api/store/mine/{listing_id}/reviews/{review_id}/reply": {"text": "Thank you."},
+    "/api/store/creator": {"handle": "new-name", "name": "New name"},
+    "/api/store/moderation/reports/{report_id}/decide": {"action": "dismiss"},
+    "/api/store/moderation/listings/{listing_id}": {"action": "take_down", "reason": "Spam."},
+    "/api/store/moderation/creators/{creator_id}": {"is_verified": True},
 }
-UPLOADS = {"/api/agents/{agent_id}/knowledge"}
+UPLOADS = {"/api/agents/{agent_id}/knowledge", "/api/store/mine/{listing_id}/icon"}
 # A member's own conversations are nobody else's: here another member is answered 404, whatever the role.
 PERSONAL_PARAMETERS = {"conversation_id", "message_id", "run_id"}
 
@@ -195,7 +209,7 @@ def test_every_path_parameter_is_known_here(route, world):
     assert set(route.parameters) <= set(world.mine.ids) | set(SHARED_PARAMETERS), "teach tests/world.py the new one"
 
 
-@each_method(with_ids(http(ROUTES)))
+@each_method(with_ids(http(ROUTES)), lambda route, method: route.action(method) != OPERATOR)
 def test_another_workspaces_id_answers_like_a_missing_one(route, method, world):
     before = count_rows()
     for foreign_ids, missing_ids in ids_to_try(route, world.mine, world.theirs):
@@ -247,6 +261,11 @@ def test_editor_is_refused_where_the_table_says(route, method, world):
 @each_method(http(ROUTES), is_for(Role.VIEWER, allowed=False))
 def test_viewer_is_refused_where_the_table_says(route, method, world):
     assert_refused(world, Role.VIEWER, route, method)
+
+
+@each_method(http(ROUTES), lambda route, method: route.action(method) == OPERATOR)
+def test_owner_is_refused_where_the_operator_decides(route, method, world):
+    assert_refused(world, Role.OWNER, route, method)
 
 
 def assert_refused(world: World, role: Role, route: Route, method: str) -> None:

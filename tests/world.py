@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Membership, Role, User, Workspace
-from agents.models import Agent
+from agents.models import Agent, KeyKind
 from billing.models import Budget, Period, Scope
 from chat.models import Channel, Conversation, Message, MessageRole, MessageStatus, Run
 from core.crypto import encrypt
@@ -17,7 +17,11 @@ from core.ids import uuid7
 from integrations.models import Delivery, WebhookEndpoint
 from knowledge.models import Chunk, Document, DocumentStatus
 from llm.models import ModelEndpoint
+from store.access import create_token
+from store.moderation import report_listing
+from store.reviews import save_review
 from tests.factories import make_agent, make_key, make_user
+from tests.store.making import PER_MONTH, make_conversation, make_listing, make_purchase
 
 
 @dataclass
@@ -40,13 +44,14 @@ def make_place() -> Place:
     place.ids = {
         "agent_id": str(agent.pk),
         "number": "1",
-        "key_id": str(agent.api_keys.get().pk),
+        "key_id": str(agent.api_keys.get(kind=KeyKind.SECRET).pk),
         "document_id": str(make_document(agent).pk),
         "budget_id": str(_make_budget(agent).pk),
         "endpoint_id": str(_make_endpoint(workspace).pk),
         "model": agent.slug,
         **_make_conversation(agent, owner),
         **_make_webhook(agent),
+        **_make_listing(agent),
     }
     return place
 
@@ -100,6 +105,25 @@ def _make_webhook(agent: Agent) -> dict[str, str]:
         created_at=timezone.now(),
     )  # fmt: skip
     return {"webhook_id": str(endpoint.pk), "delivery_id": str(delivery.pk)}
+
+
+def _make_listing(agent: Agent) -> dict[str, str]:
+    # With a buyer, a review and a report of somebody else's.
+    listing = make_listing(agent=agent, **PER_MONTH)
+    stranger = make_user()
+    purchase = make_purchase(listing, stranger)
+    make_conversation(listing, stranger)
+    review = save_review(listing=listing, user=stranger, rating=4, text="Helps.")
+    report = report_listing(listing=listing, reporter=stranger, reason="spam")
+    token, _ = create_token(listing=listing, actor=None, label="for you")
+    return {
+        "listing_id": str(listing.pk),
+        "creator_id": str(listing.creator_id),
+        "purchase_id": str(purchase.pk),
+        "review_id": str(review.pk),
+        "report_id": str(report.pk),
+        "token_id": str(token.pk),
+    }
 
 
 def _make_conversation(agent: Agent, owner: User) -> dict[str, str]:
