@@ -126,6 +126,12 @@ class StripeObjectMissing(PaymentRefused):
     message = "Stripe does not know this (any more). Nothing was charged. Tell the operator if it stays so."
 
 
+class AlreadyReported(PaymentRefused):
+    """Stripe has a meter's event of this identifier: what was to be told is told."""
+
+    code = "already_reported"
+
+
 class SignatureInvalid(BadRequest):
     code = "signature_invalid"
     message = "The signature does not fit this body, or it is too old."

@@ -9,12 +9,15 @@ sell nothing never pay for it.
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
 
 from billing.errors import (
+    AlreadyReported,
     PaymentRefused,
     PaymentsNotConfigured,
     PaymentsUnavailable,
@@ -62,6 +65,8 @@ def ask(call: Callable[["stripe.StripeClient"], T]) -> T:
 def _translate(error: "stripe.StripeError") -> Exception:
     if error.http_status in _BUSY or error.http_status is None:
         return PaymentsUnavailable()
+    if "already exists with identifier" in str(error.user_message):
+        return AlreadyReported()
     if error.code == "resource_missing":
         return StripeObjectMissing()
     logger.error("Stripe refused a request (%s): %s", error.request_id, error)
@@ -79,6 +84,25 @@ def _client(key: str, address: str) -> "stripe.StripeClient":
         http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
         max_network_retries=_RETRIES,
     )
+
+
+def report_usage(*, event_name: str, customer: str, quantity: int, identifier: str, at: datetime) -> None:
+    """Tell Stripe's meter what a customer used. Under the same identifier it counts once, however often it is told.
+
+    `event_name` is a meter's of `billing.prices.METERS`, `at` at most 35 days ago. Raises what `ask` raises.
+    """
+    with suppress(AlreadyReported):
+        ask(
+            lambda client: client.v1.billing.meter_events.create(
+                {
+                    "event_name": event_name,
+                    "payload": {"stripe_customer_id": customer, "value": str(quantity)},
+                    "identifier": identifier,
+                    "timestamp": int(at.timestamp()),
+                },
+                {"idempotency_key": identifier},
+            )
+        )
 
 
 def read_event(body: bytes, signature: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from billing.prices import set_up
 from tests.fake_stripe import KEY, WEBHOOK_SECRET, FakeStripe
 
 
@@ -29,6 +28,8 @@ def empty_stripe(_fake_stripe_server: FakeStripe, settings: Any) -> FakeStripe:
 @pytest.fixture
 def fake_stripe(empty_stripe: FakeStripe) -> FakeStripe:
     """The same after `stripe_setup`."""
+    from billing.prices import set_up  # conftests are read before Django is
+
     set_up()
     empty_stripe.take_events()
     empty_stripe.requests.clear()
