@@ -55,7 +55,7 @@ def _find_missed_events(mend: bool) -> Iterator[Drift]:
         if event.id not in known:
             yield Drift(None, f"event {event.type}", "never came", event.id)
             if mend:
-                apply_event(store_event(event.to_dict()))
+                apply_event(store_event(event.to_dict(for_json=True)))
 
 
 @transaction.atomic

@@ -1,8 +1,13 @@
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from accounts.models import Role, Workspace
+from billing.models import Customer
 from tests.billing.shop import Buyer
 
 pytestmark = pytest.mark.django_db
@@ -11,6 +16,10 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def buyer(fake_stripe):
     return Buyer(fake_stripe)
+
+
+def code_of(answer):
+    return answer.status_code, answer.json()["error"]["code"]
 
 
 def test_checkout_sells_the_plan_with_its_trial_and_the_metered_prices(buyer):
@@ -24,6 +33,14 @@ def test_checkout_sells_the_plan_with_its_trial_and_the_metered_prices(buyer):
     assert session["subscription_data"]["trial_period_days"] == 14
     assert session["automatic_tax"] == {"enabled": True} and session["allow_promotion_codes"] is True
     assert session["success_url"].endswith("/settings/billing?checkout=done")
+    customer = buyer.stripe.state.get("customer", session["customer"])
+    assert (customer["email"], customer["metadata"]) == (buyer.user.email, {"gilo_workspace": str(buyer.workspace.pk)})
+
+
+def test_checkout_speaks_the_readers_language(buyer):
+    buyer.user.language = "fr"
+    buyer.user.save()
+    assert buyer.checkout()["locale"] == "fr"
 
 
 def test_paid_checkout_raises_the_plan_and_shows_the_invoice(buyer):
@@ -34,3 +51,159 @@ def test_paid_checkout_raises_the_plan_and_shows_the_invoice(buyer):
     shown = buyer.client.get("/api/billing").json()
     assert (shown["plan"]["id"], shown["subscription"]["status"], shown["payments"]) == ("team", "trialing", True)
     assert [(row["status"], row["total"], row["currency"]) for row in shown["invoices"]] == [("paid", 0, "usd")]
+
+
+def test_trial_is_given_once(buyer):
+    buyer.stripe.cancel(buyer.buy().stripe_id)
+    buyer.hear()
+    assert buyer.plan == ""
+    assert "trial_period_days" not in buyer.checkout()["subscription_data"]
+
+
+def test_trial_of_no_days_is_none(buyer, settings):
+    settings.TRIAL_DAYS = 0
+    assert "trial_period_days" not in buyer.checkout()["subscription_data"]
+
+
+def test_second_checkout_closes_the_first_page(buyer):
+    first = buyer.checkout("pro")
+    second = buyer.checkout("team")
+    assert (first["status"], second["status"]) == ("expired", "open")
+    assert Customer.objects.count() == 1 and len(buyer.stripe.state.rows["customer"]) == 1
+
+
+def test_change_of_plan_is_confirmed_in_the_portal(buyer):
+    subscription = buyer.buy("pro")
+    page = buyer.checkout("team")
+    change = page["flow_data"]["subscription_update_confirm"]
+    assert change["subscription"] == subscription.stripe_id and len(change["items"]) == 1
+    buyer.stripe.confirm_portal(page["id"])
+    buyer.hear()
+    assert buyer.plan == "team"
+
+
+def test_plan_that_the_workspace_has_is_not_sold_again(buyer):
+    buyer.buy("pro")
+    assert code_of(buyer.ask("checkout", {"plan": "pro"})) == (409, "already_on_plan")
+
+
+def test_cancelled_plan_is_resumed_in_the_portal(buyer):
+    subscription = buyer.stripe.state.get("subscription", buyer.buy("pro").stripe_id)
+    subscription["cancel_at_period_end"] = True
+    buyer.stripe.state.emit("customer.subscription.updated", subscription)
+    buyer.hear()
+    assert "flow_data" not in buyer.checkout("pro")
+
+
+def test_price_named_by_the_operator_is_the_one_sold_and_recognised(buyer, settings):
+    old = buyer.stripe.state.all("price", lookup_key="gilo_pro_monthly")[0]
+    old["lookup_key"] = None
+    old["metadata"] = {}
+    assert code_of(buyer.ask("checkout", {"plan": "pro"})) == (409, "plan_not_sold")
+    settings.STRIPE_PRICES = {"pro": old["id"], "team": ""}
+    assert buyer.buy("pro").plan == "pro" and buyer.plan == "pro"
+
+
+def test_price_whose_lookup_key_moved_on_keeps_its_plan(buyer):
+    subscription = buyer.buy("pro")
+    buyer.stripe.state.all("price", lookup_key="gilo_pro_monthly")[0]["lookup_key"] = None
+    buyer.stripe.renew(subscription.stripe_id)
+    buyer.hear()
+    assert buyer.plan == "pro"
+
+
+def test_plan_given_by_the_operator_is_not_taken_away(buyer):
+    subscription = buyer.buy("pro")
+    Workspace.objects.filter(pk=buyer.workspace.pk).update(plan="unlimited")
+    buyer.stripe.cancel(subscription.stripe_id)
+    buyer.hear()
+    assert buyer.plan == "unlimited"
+
+
+def test_portal_opens_for_a_customer_only(buyer):
+    assert code_of(buyer.ask("portal")) == (409, "no_subscription")
+    buyer.buy()
+    page = buyer.session(buyer.ask("portal").json()["url"])
+    assert page["customer"] == buyer.customer.stripe_id and page["configuration"].startswith("bpc_")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"plan": "free"}, {"plan": "unlimited"}, {"plan": ["pro"]}, {"plan": "pro", "x": 1}]
+)
+def test_checkout_of_what_is_not_for_sale_is_refused(buyer, body):
+    assert buyer.ask("checkout", body).status_code == 422
+    assert buyer.stripe.requests == []
+
+
+@pytest.mark.parametrize("role", [Role.EDITOR, Role.VIEWER])
+def test_only_owners_buy(fake_stripe, role):
+    buyer = Buyer(fake_stripe, role=role)
+    assert buyer.ask("checkout", {"plan": "pro"}).status_code == buyer.ask("portal").status_code == 403
+    assert buyer.client.get("/api/billing").status_code == (200 if role is Role.EDITOR else 403)
+
+
+def test_stripe_that_is_down_answers_503_and_leaves_nothing(buyer):
+    buyer.stripe.is_down = True
+    answer = buyer.ask("checkout", {"plan": "pro"})
+    assert code_of(answer) == (503, "payments_unavailable") and answer.headers["Retry-After"] == "30"
+    assert not Customer.objects.exists()
+
+
+@pytest.mark.parametrize("fault", [429, 500, "hang up"])
+def test_one_fault_is_retried_with_the_same_key(buyer, fault):
+    buyer.stripe.faults = [fault]
+    buyer.checkout()
+    assert len(buyer.stripe.state.rows["customer"]) == 1
+
+
+def test_wrong_key_is_told_in_words(buyer, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_wrong"
+    assert code_of(buyer.ask("checkout", {"plan": "pro"})) == (409, "payments_not_configured")
+
+
+def test_without_stripe_nothing_is_sold(db, empty_stripe, settings):
+    settings.STRIPE_SECRET_KEY = ""
+    buyer = Buyer(empty_stripe)
+    assert code_of(buyer.ask("checkout", {"plan": "pro"})) == (409, "payments_not_configured")
+    assert buyer.client.get("/api/billing").json()["payments"] is False
+
+
+def test_billing_switched_off_sells_nothing_and_asks_nothing(fake_stripe, settings):
+    settings.BILLING = False
+    buyer = Buyer(fake_stripe)
+    assert code_of(buyer.ask("checkout", {"plan": "pro"})) == (409, "billing_off")
+    assert code_of(buyer.ask("portal")) == (409, "billing_off")
+    shown = buyer.client.get("/api/billing").json()
+    assert (shown["billing"], shown["payments"]) == (False, False)
+    assert fake_stripe.requests == []
+
+
+def test_customer_deleted_at_stripe_is_told_in_words(buyer):
+    buyer.checkout()
+    buyer.stripe.state.rows["customer"].clear()
+    assert code_of(buyer.ask("checkout", {"plan": "pro"})) == (409, "payment_object_missing")
+
+
+def test_setup_makes_everything_once(db, empty_stripe):
+    first, second = StringIO(), StringIO()
+    call_command("stripe_setup", stdout=first)
+    before = {kind: len(rows) for kind, rows in empty_stripe.state.rows.items()}
+    call_command("stripe_setup", stdout=second)
+    assert {kind: len(rows) for kind, rows in empty_stripe.state.rows.items()} == before
+    assert (before["price"], before["billing.meter"], before["billing_portal.configuration"]) == (4, 2, 1)
+    assert first.getvalue().count("made:") == 7 and second.getvalue() == "Stripe has all that GiLo sells.\n"
+
+
+def test_setup_without_a_key_says_what_is_missing(db, settings):
+    with pytest.raises(CommandError, match="payments_not_configured"):
+        call_command("stripe_setup")
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_page_of_billing_costs_the_same_queries_with_one_and_three_invoices(buyer, rows, django_assert_num_queries):
+    subscription = buyer.buy()
+    for _ in range(rows - 1):
+        buyer.stripe.renew(subscription.stripe_id)
+    buyer.hear()
+    with django_assert_num_queries(6):
+        assert len(buyer.client.get("/api/billing").json()["invoices"]) == rows
