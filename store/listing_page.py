@@ -1,42 +1,64 @@
-"""What a listing's public page shows besides the listing: the release that runs, its model, what people say."""
+"""What a listing's public page shows besides what the API says of it: how ratings spread, what leads on from here."""
 
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from agents.config import AgentConfig
-from store.models import Listing, Payer, PriceKind, RemixPolicy, Visibility
-from store.selectors import list_releases, list_reviews
+from store.cards import describe_page, describe_review
+from store.categories import CATEGORIES
+from store.models import Creator, Listing, ListingStatus, Payer, PriceKind, RemixPolicy, Visibility
+from store.selectors import list_reviews
 from store.templatetags.store import average_rating
 
-SHOWN_REVIEWS, SHOWN_RELEASES = 10, 10
+SHOWN_REVIEWS, MOST_REVIEWS = 10, 200
 _LANGUAGES = {"en": "English", "fr": "Français"}
 
 
-def describe_page(listing: Listing) -> dict[str, Any]:
-    """The page's parts that are the same for everybody; a fixed number of queries."""
-    config = config_of(listing)
+def listing_page(listing: Listing, user: User | None, *, all_reviews: bool = False) -> dict[str, Any]:
+    """The template's context for a listing of `selectors.find_listing`; a fixed number of queries."""
+    most = MOST_REVIEWS if all_reviews else SHOWN_REVIEWS
+    about = describe_page(listing, user)
+    mine = about["my"]
+    reviews = list(list_reviews(listing)[: most + 1])
+    language = config_of(listing).language
     return {
         "listing": listing,
-        "questions": [question for question in config.suggested_questions if question.strip()],
-        "model_name": config.model or _("Chosen by its creator"),
-        "documents": len(listing.release.documents) if listing.release and config.knowledge_enabled else 0,
-        "language": _LANGUAGES.get(config.language) or _("The language of the question"),
-        "releases": list(list_releases(listing)[:SHOWN_RELEASES]),
-        "reviews": list(list_reviews(listing)[:SHOWN_REVIEWS]),
+        "about": about,
+        "questions": [question for question in about["suggested_questions"] if question.strip()],
+        "model_name": about["model"]["name"] or _("Chosen by its creator"),
+        "language": _LANGUAGES.get(language) or _("The language of the question"),
+        "category": CATEGORIES.get(listing.category),
+        "reviews": [describe_review(review) for review in reviews[:most]],
+        "has_more_reviews": len(reviews) > most and not all_reviews,
         "distribution": _distribution(listing),
-        "is_private": listing.visibility == Visibility.PRIVATE,
-        "is_paid": listing.price_kind != PriceKind.FREE,
-        "can_be_remixed": listing.remix_policy != RemixPolicy.NONE,
-        "needs_account": listing.visitors_paid_by == Payer.NOBODY,
+        "can_review": mine["can_review"] or mine["review"] is not None,
+        **_leads_on(listing, mine["access"]),
     }
 
 
 def config_of(listing: Listing) -> AgentConfig:
     """The configuration that visitors chat with: that of the release, never the draft's."""
-    release = listing.release
-    return AgentConfig.from_json(release.version.config if release else {})
+    return AgentConfig.from_json(listing.release.version.config if listing.release else {})
+
+
+def _leads_on(listing: Listing, access: str | None) -> dict[str, bool]:
+    """What the reader may do next, as the buttons say it; the API decides."""
+    is_paid = listing.price_kind != PriceKind.FREE
+    is_private = listing.visibility == Visibility.PRIVATE
+    is_mine = access == "owner"
+    may_copy = listing.remix_policy != RemixPolicy.NONE and bool(access or not (is_paid or is_private))
+    return {
+        "is_mine": is_mine,
+        "is_private": is_private,
+        "is_paid": is_paid,
+        "needs_purchase": is_paid and not is_private and access is None,
+        "needs_token": is_private and access is None,
+        "needs_account": not is_paid and not is_private and listing.visitors_paid_by == Payer.NOBODY,
+        "can_be_remixed": is_mine or may_copy,
+    }
 
 
 def _distribution(listing: Listing) -> list[dict[str, int]]:
@@ -49,7 +71,20 @@ def _distribution(listing: Listing) -> list[dict[str, int]]:
     ]
 
 
-def structured_data(listing: Listing, address: str) -> dict[str, Any]:
+def get_creator(handle: str) -> Creator:
+    """The creator with this name, or NotFound."""
+    return Creator.objects.all().get_or_404(handle=handle)
+
+
+def count_published(creator: Creator) -> dict[str, int]:
+    """How many public agents a creator has, and how often they were used and copied. One query."""
+    public = Listing.objects.filter(creator=creator, status=ListingStatus.PUBLISHED, visibility=Visibility.PUBLIC)
+    return public.aggregate(
+        listings=Count("pk"), uses=Sum("use_count", default=0), remixes=Sum("remix_count", default=0)
+    )
+
+
+def structured_data(listing: Listing, address: str, image: str) -> dict[str, Any]:
     """The listing for search engines, as schema.org's SoftwareApplication."""
     data: dict[str, Any] = {
         "@context": "https://schema.org",
@@ -57,6 +92,7 @@ def structured_data(listing: Listing, address: str) -> dict[str, Any]:
         "name": listing.name,
         "description": listing.tagline or listing.description[:300],
         "url": address,
+        "image": image,
         "applicationCategory": "UtilitiesApplication",
         "operatingSystem": "Web",
         "author": {"@type": "Organization", "name": listing.creator.name},

@@ -1,4 +1,4 @@
-"""The store's public pages: the storefront, and everything about one agent."""
+"""The store's public pages: the storefront, an agent's page, its chat and its picture, a creator's page."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,12 +12,16 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from core.policy import PUBLIC, with_policy
 from store.categories import CATEGORIES, Category
-from store.listing_page import describe_page, structured_data
-from store.models import Listing, Visibility
+from store.days import count_view
+from store.listing_page import config_of, count_published, get_creator, listing_page, structured_data
+from store.models import Listing, PriceKind, Visibility
+from store.moderation import REASONS
 from store.paging import USUAL_LIMIT, cut_page
 from store.selectors import SORTS, find_listing, front_page, list_published, order_of
+from store.share_image import draw_share_image
 
 SORT_NAMES = (
     ("trending", gettext_lazy("Trending")),
@@ -26,6 +30,7 @@ SORT_NAMES = (
 )
 PRICE_NAMES = (("", gettext_lazy("Any price")), ("free", gettext_lazy("Free")), ("paid", gettext_lazy("Paid")))
 _LONGEST_QUERY = 100
+_IMAGE_CACHE = "public, max-age=86400, stale-while-revalidate=604800"
 _SIGNED_IN_LAYOUT, _PUBLIC_LAYOUT = "layouts/app.html", "layouts/public.html"
 
 
@@ -113,30 +118,91 @@ def _describe_shelf(category: Category | None) -> str:
 def detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Everything about one agent of the store."""
     listing = find_listing(slug)
+    user = _user_of(request)
+    if request.method == "GET":
+        count_view(listing, request.headers.get("User-Agent", ""))
     meta = meta_of(listing)
-    page = {"slug": listing.slug, "description": listing.description, "is_signed_in": request.user.is_authenticated}
+    page = {"slug": listing.slug, "description": listing.description, "is_signed_in": user is not None}
     context = {
-        **describe_page(listing),
+        **listing_page(listing, user, all_reviews=request.GET.get("reviews") == "all"),
         **meta,
-        "category": CATEGORIES.get(listing.category),
-        "structured": structured_data(listing, meta["canonical"]),
-        "is_mine": _is_mine(request, listing),
+        "structured": structured_data(listing, meta["canonical"], meta["image"]),
+        "reasons": REASONS.items(),
         "page": page,
-        "messages_js": {"reported": _("Thank you. The operator will look at it.")},
+        "messages_js": {"reported": _("Thank you. The operator will look at it."), "anonymous": _("Anonymous")},
     }
     return show(request, "store/detail.html", context)
 
 
-def _is_mine(request: HttpRequest, listing: Listing) -> bool:
-    principal = getattr(request, "principal", None)
-    return principal is not None and principal.workspace_id == listing.workspace_id
+@with_policy(PUBLIC)
+@require_safe
+@ensure_csrf_cookie
+def chat(request: HttpRequest, slug: str) -> HttpResponse:
+    """The agent over the whole window; what it takes to use it is asked for when the session is opened."""
+    listing = find_listing(slug)
+    user = _user_of(request)
+    config = config_of(listing)
+    page = {
+        "slug": listing.slug,
+        "who": str(user.pk) if user else "",
+        "is_signed_in": user is not None,
+        "is_paid": listing.price_kind != PriceKind.FREE,
+        "is_private": listing.visibility == Visibility.PRIVATE,
+        "agent": {
+            "id": str(listing.agent_id),
+            "name": listing.name,
+            "appearance": {"color": listing.color, "color_2": listing.color_2, "glyph": listing.glyph},
+            "welcome_message": config.welcome_message,
+            "suggested_questions": config.suggested_questions,
+        },
+    }
+    return render(request, "store/chat.html", {"listing": listing, "page": page, **meta_of(listing)})
+
+
+@with_policy(PUBLIC)
+@require_safe
+@ensure_csrf_cookie
+def creator(request: HttpRequest, handle: str) -> HttpResponse:
+    """Somebody who publishes in the store, and what they have published."""
+    found = get_creator(handle)
+    wanted = Wanted.read(request.GET)
+    listings = list_published(sort="trending").filter(creator=found)
+    shown, following = cut_page(listings, order_of("trending", ""), cursor=wanted.cursor, limit=USUAL_LIMIT)
+    address = f"/store/creators/{found.handle}"
+    context = {
+        "creator": found,
+        "listings": shown,
+        "more": f"{address}?{urlencode({'cursor': following})}" if following else "",
+        "totals": count_published(found),
+        "meta_title": found.name,
+        "description": found.bio or _("Agents by {name} in the GiLo store.").format(name=found.name),
+        "canonical": f"{settings.SITE_URL}{address}",
+        "noindex": bool(wanted.cursor) or not shown,
+    }
+    return show(request, "store/creator.html", context)
+
+
+@with_policy(PUBLIC)
+@require_safe
+def share_image(request: HttpRequest, slug: str) -> HttpResponse:
+    """The picture that link previews show of a listing."""
+    listing = find_listing(slug)
+    response = HttpResponse(draw_share_image(listing), content_type="image/png")
+    response["Cache-Control"] = _IMAGE_CACHE
+    return response
+
+
+def _user_of(request: HttpRequest) -> User | None:
+    return request.user if isinstance(request.user, User) else None
 
 
 def meta_of(listing: Listing) -> dict[str, Any]:
     """What search engines and link previews read of a listing's pages."""
+    address = f"{settings.SITE_URL}/store/{listing.slug}"
     return {
         "meta_title": listing.name,
         "description": listing.tagline or " ".join(listing.description.split())[:200] or listing.name,
-        "canonical": f"{settings.SITE_URL}/store/{listing.slug}",
+        "canonical": address,
+        "image": f"{address}/og.png?v={int(listing.updated_at.timestamp())}",
         "noindex": listing.visibility == Visibility.PRIVATE,
     }

@@ -6,14 +6,14 @@ from typing import Any
 
 import orjson
 from babel import Locale
-from babel.numbers import format_compact_decimal, format_currency, get_currency_precision
+from babel.numbers import format_compact_decimal, format_currency, format_percent, get_currency_precision
 from django import template
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, ngettext
 
+from store.icons import icon_url
 from store.models import Listing, PriceKind
 
 register = template.Library()
@@ -32,9 +32,11 @@ def listing_icon(listing: Any, size: int = 72) -> SafeString:
     Two soft discs, placed by the slug, keep listings apart that chose the same colours.
     """
     if listing.icon_key:
-        address = reverse("store-icon", args=[listing.slug])
         return format_html(
-            '<img class="app-icon" src="{}" width="{}" height="{}" alt="" decoding="async">', address, size, size
+            '<img class="app-icon" src="{}" width="{}" height="{}" alt="" decoding="async">',
+            icon_url(listing),
+            size,
+            size,
         )
     number = next(_ids)
     seed = zlib.crc32(listing.slug.encode())
@@ -110,6 +112,19 @@ def money(amount: int, currency: str) -> str:
         return format_currency(amount / unit, currency, locale=locale)
     whole = locale.currency_formats["standard"].pattern.replace(".00", "")
     return format_currency(amount // unit, currency, format=whole, locale=locale, currency_digits=False)
+
+
+@register.filter
+def minor_units(amount: int, currency: str) -> str:
+    """An amount in minor units as a number to type: 499 cents as "4.99"; "" for nothing."""
+    digits = get_currency_precision(currency.upper())
+    return f"{amount / 10**digits:.{digits}f}" if amount else ""
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share as percent, to one decimal, as the reader writes it; a dash where there is none."""
+    return "-" if share is None else format_percent(round(share, 3), locale=_locale(), decimal_quantization=False)
 
 
 @register.filter

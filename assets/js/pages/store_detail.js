@@ -1,10 +1,11 @@
 // An agent's page in the store: access token, remix, purchase, review, report.
-import { api, showFormErrors } from "../lib/api.js";
+import { api } from "../lib/api.js";
 import { openDialog } from "../lib/dialog.js";
 import { t } from "../lib/i18n.js";
 import { toast } from "../lib/toast.js";
-import { renderText } from "../store/prose.js";
 import { keepToken, keptToken, takeTokenFromAddress } from "../store/access.js";
+import { onSubmit } from "../store/forms.js";
+import { renderText } from "../store/prose.js";
 
 const page = JSON.parse(document.getElementById("store-page").textContent);
 const base = `/api/store/listings/${page.slug}`;
@@ -21,22 +22,6 @@ function setUpToken(form) {
     event.preventDefault();
     keepToken(page.slug, form.elements.token.value.trim());
     location.assign(`/store/${page.slug}/chat`);
-  });
-}
-
-/** Send a form through the API: its errors beside the fields, its button busy meanwhile. */
-function onSubmit(form, send) {
-  form?.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = form.querySelector("[type=submit]");
-    button.setAttribute("aria-busy", "true");
-    try {
-      await send(Object.fromEntries(new FormData(form)));
-    } catch (error) {
-      showFormErrors(form, error);
-    } finally {
-      button.removeAttribute("aria-busy");
-    }
   });
 }
 
