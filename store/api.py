@@ -82,6 +82,7 @@ class ListingList(StoreView):
     @extend_schema(
         parameters=_LIST_PARAMETERS,
         responses={200: schemas.CardListSerializer, 400: ErrorSerializer},
+        operation_id="store_browse",
         tags=["store"],
         summary="Browse or search the store",
     )
@@ -121,8 +122,8 @@ class ListingSession(StoreView):
     policy = PUBLIC
 
     @extend_schema(
-        request=schemas.SessionInput,
-        responses={201: schemas.SessionOutput, **_REFUSALS},
+        request=schemas.StoreSessionInput,
+        responses={201: schemas.StoreSessionOutput, **_REFUSALS},
         tags=["store"],
         summary="Open a session with an agent of the store",
     )
@@ -134,7 +135,7 @@ class ListingSession(StoreView):
         """
         if not is_own_origin(request.headers.get("Origin", ""), request.get_host()):
             raise CrossSiteRefused()
-        given = self.read(schemas.SessionInput)
+        given = self.read(schemas.StoreSessionInput)
         address = get_adapter().get_client_ip(request)
         async_to_sync(_admit)(address)
         session = open_session(listing=self.get_listing(), user=self.reader, address=address, **given)

@@ -136,14 +136,14 @@ class PageSerializer(CardSerializer):
     my = MineOfPageSerializer()
 
 
-class SessionInput(StrictSerializer):
+class StoreSessionInput(StrictSerializer):
     """`visitor` is the token of the last session; `access_token` opens a private agent."""
 
     visitor = serializers.CharField(max_length=8192, required=False)
     access_token = serializers.CharField(max_length=100, required=False)
 
 
-class SessionOutput(serializers.Serializer[Any]):
+class StoreSessionOutput(serializers.Serializer[Any]):
     """The token for `/api/v1/agents/{agent_id}/...`; `remaining` messages, null where they are not counted."""
 
     token = serializers.CharField()
