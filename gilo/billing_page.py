@@ -115,7 +115,7 @@ def _features(plan: Plan) -> list[str]:
 
 def _bars(workspace: Workspace, plan: Plan) -> list[Bar]:
     used = read_use(workspace.pk)
-    bars = [Bar(_("API requests today"), load_plan_usage(workspace).requests)]
+    bars = [Bar(_("API requests today"), PlanUsage(workspace).requests)]
     for resource in (Resource.AGENTS, Resource.KNOWLEDGE, Resource.MEMBERS):
         quota = Quota(used.get(resource.value, 0), limit_of(plan, resource.value))
         if resource == Resource.KNOWLEDGE:
@@ -127,6 +127,6 @@ def _bars(workspace: Workspace, plan: Plan) -> list[Bar]:
 
 
 def _line(invoice: Invoice) -> Line:
-    words = {"paid": _("Paid"), "open": _("Not paid yet"), "void": _("Cancelled"), "uncollectible": _("Not collected")}
+    words = {"paid": _("Paid"), "open": _("Not paid yet"), "void": _("Void"), "uncollectible": _("Not collected")}
     status = words.get(invoice.status, invoice.status)
     return Line(invoice, format_minor(invoice.total, invoice.currency), status, _INVOICE_WORDS.get(invoice.status, ""))
