@@ -1,7 +1,7 @@
 """The address of an uploaded icon."""
 
 from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from core.errors import NotFound
@@ -13,13 +13,13 @@ _CACHE = "public, max-age=31536000, immutable"  # `store.icons.icon_url` names e
 
 @with_policy(PUBLIC)
 @require_safe
-def listing_icon(request: HttpRequest, slug: str) -> HttpResponseBase:
+def listing_icon(request: HttpRequest, slug: str) -> HttpResponse:
     """The icon that was drawn from an upload; a listing with a generated one has none here."""
     try:
-        file = default_storage.open(find_icon(slug))
+        with default_storage.open(find_icon(slug)) as file:
+            response = HttpResponse(file.read(), content_type="image/webp")
     except FileNotFoundError:  # replaced or deleted at this moment
         raise NotFound() from None
-    response = FileResponse(file, content_type="image/webp")
     response["Cache-Control"] = _CACHE
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'"
