@@ -211,7 +211,7 @@ get("feature-add").addEventListener("click", () => addFeature().focus());
 for (const preset of document.querySelectorAll("#presets button")) {
   preset.addEventListener("click", () => {
     form.elements.namedItem("color").value = preset.dataset.color;
-    form.elements.namedItem("color_2").value = preset.dataset.color2;
+    form.elements.namedItem("color_2").value = preset.dataset.second;
     changed();
   });
 }
@@ -270,7 +270,7 @@ function showPreview() {
   for (const letter of document.querySelectorAll("[data-initial]")) letter.textContent = firstLetter(shown.name);
   for (const svg of document.querySelectorAll("#preview-icon > svg, #preview-small > svg")) paintIcon(svg, shown);
   for (const preset of document.querySelectorAll("#presets button")) {
-    const isChosen = preset.dataset.color === shown.color && preset.dataset.color2 === shown.color_2;
+    const isChosen = preset.dataset.color === shown.color && preset.dataset.second === shown.color_2;
     preset.setAttribute("aria-pressed", String(isChosen));
   }
 }

@@ -16,7 +16,7 @@ export class Draft {
 
   /** Something changed. A published listing waits for "Save": its words are public as soon as they are stored. */
   touch() {
-    if (!this.hasChanges) return;
+    if (!this.hasChanges) return this.page.listing_id && this.onState("saved");
     this.onState("unsaved");
     if (this.page.is_published || !this.#isReady()) return;
     clearTimeout(this.timer);
@@ -38,7 +38,7 @@ export class Draft {
   async #send() {
     const fields = this.read();
     const text = JSON.stringify(fields);
-    if (text === this.saved) return;
+    if (text === this.saved) return this.onState("saved");
     this.onState("saving");
     try {
       const listing = this.page.listing_id
