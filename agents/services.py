@@ -17,6 +17,7 @@ from agents.keys import KEY_PREFIX, forget_keys
 from agents.models import Agent, AgentStatus, AgentVersion, ApiKey, KeyKind
 from agents.selectors import count_older
 from agents.signals import agent_deleting
+from billing.errors import OverQuota
 from billing.models import Resource
 from billing.quotas import give_back, require_within, take
 from billing.services import delete_budgets_of
@@ -245,6 +246,15 @@ def _set_limits(key: ApiKey, changes: dict[str, Any]) -> None:
 def require_editable(agent: Agent) -> None:
     """Raise OverQuota for an agent that the workspace's plan has no room for any more."""
     require_within(workspace_id=agent.workspace_id, resource=Resource.AGENTS, place=lambda: count_older(agent))
+
+
+def is_editable(agent: Agent) -> bool:
+    """Whether the workspace's plan has room for the agent, so that it may be changed."""
+    try:
+        require_editable(agent)
+    except OverQuota:
+        return False
+    return True
 
 
 def _lock_to_edit(agent: Agent) -> Agent:

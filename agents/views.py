@@ -15,6 +15,7 @@ from agents.config import AgentConfig
 from agents.deploy_page import describe_deploy_tab
 from agents.models import Agent
 from agents.selectors import get_agent
+from agents.services import is_editable
 from core.policy import with_policy
 
 # tab, its name, its icon
@@ -64,9 +65,11 @@ def builder(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """The builder page of one agent; `?tab=` opens one of TABS."""
     principal = request.principal  # type: ignore[attr-defined]
     agent = get_agent(principal.workspace_id, agent_id)
+    has_room = is_editable(agent)
     data: dict[str, Any] = {
         **AgentSerializer(agent).data,
-        "can_edit": is_allowed(principal, "agent.edit"),
+        "can_edit": is_allowed(principal, "agent.edit") and has_room,
+        "has_room": has_room,
         "can_manage_keys": is_allowed(principal, "api_key.edit"),
         "site_url": settings.SITE_URL,
         "max_upload_bytes": settings.MAX_UPLOAD_BYTES,

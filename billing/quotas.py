@@ -77,12 +77,11 @@ def require_within(*, workspace_id: UUID, resource: str, place: Callable[[], int
         raise OverQuota(resource=resource, limit=limit, plan=plan.name)
 
 
-def read_use(workspace_id: UUID) -> dict[str, int]:
-    """How much of each counted resource a workspace holds, in one query and one more for each not yet counted."""
-    used = dict(QuotaUse.objects.filter(workspace=workspace_id).values_list("resource", "used"))
-    return {
-        resource: used[resource] if resource in used else count(workspace_id) for resource, count in _counts.items()
-    }
+def read_use(workspace_id: UUID, resource: str) -> int:
+    """How much of a counted resource a workspace holds. One query, or two before anything was counted."""
+    rows = QuotaUse.objects.filter(workspace=workspace_id, resource=resource)
+    used = rows.values_list("used", flat=True).first()
+    return _counts[resource](workspace_id) if used is None else used
 
 
 def recount(workspace_id: UUID) -> dict[str, tuple[int, int]]:

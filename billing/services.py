@@ -1,4 +1,7 @@
-"""Writes about budgets: keyword-only, one transaction each. Permission is the route's declared policy."""
+"""Writes about budgets and about what is allowed beyond the plan: keyword-only, one transaction each.
+
+Permission is the route's declared policy.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -7,10 +10,13 @@ from django.db import transaction
 from django.utils.translation import gettext_noop
 
 from accounts.models import Workspace
-from billing.errors import TooManyBudgets
-from billing.models import Budget
+from billing.errors import PaymentsNotConfigured, TooManyBudgets
+from billing.models import Budget, Customer
+from billing.plans import plan_of
+from billing.stripe import is_configured
 from core.errors import ValidationFailed
 
+NO_OVERAGE = gettext_noop("Your plan has no paid requests beyond its own. Choose one that has.")
 MOST_BUDGETS = 20  # of one agent: each is checked on every turn
 
 
@@ -53,3 +59,20 @@ def _require_limit(fields: dict[str, Any]) -> None:
     if fields.get("limit_usd") is None and fields.get("limit_tokens") is None:
         message = gettext_noop("Set a limit in dollars, in tokens, or both.")
         raise ValidationFailed(message, code="limit_required", param="limit_usd")
+
+
+@transaction.atomic
+def set_overage(*, workspace: Workspace, is_enabled: bool, cap: int) -> Customer:
+    """Let requests beyond the plan in at a price, for at most `cap` cents a month, or refuse them again.
+
+    It holds for the next request, elsewhere within half a second. Raises ValidationFailed where the plan has none, and
+    PaymentsNotConfigured on a server that sells nothing.
+    """
+    if is_enabled and not plan_of(workspace.plan).has_overage:
+        raise ValidationFailed(NO_OVERAGE, code="no_overage", param="is_enabled")
+    if is_enabled and not is_configured():
+        raise PaymentsNotConfigured()
+    customer, _ = Customer.objects.get_or_create(workspace=workspace)
+    customer.overage_enabled, customer.spending_cap = is_enabled, cap
+    customer.save(update_fields=["overage_enabled", "spending_cap", "updated_at"])
+    return customer

@@ -62,7 +62,9 @@ def sum_usage(workspace_id: UUID, by: str, since: date, until: date) -> list[Sha
 
 def list_details(workspace_id: UUID, since: date, until: date) -> Iterable[dict[str, Any]]:
     """The same by all dimensions at once, for a spreadsheet: one row for each combination, by day."""
-    grouped: Any = _records(workspace_id, since, until).values(**DIMENSIONS).annotate(**_SUMS)
+    fields = [name for name, expression in DIMENSIONS.items() if isinstance(expression, F)]
+    derived = {name: expression for name, expression in DIMENSIONS.items() if name not in fields}
+    grouped: Any = _records(workspace_id, since, until).values(*fields, **derived).annotate(**_SUMS)
     rows: Iterable[dict[str, Any]] = grouped.order_by(*DIMENSIONS).iterator(chunk_size=2_000)
     return rows
 

@@ -7,7 +7,8 @@ from django.utils.functional import SimpleLazyObject, cached_property
 from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
-from gilo.selectors import PlanUsage, load_plan_usage
+from billing.stripe import is_configured
+from gilo.selectors import PlanUsage
 
 THEMES = ("light", "dark", "auto")
 
@@ -47,7 +48,12 @@ class Frame:
 
     @cached_property
     def usage(self) -> PlanUsage | None:
-        return None if self.workspace is None else load_plan_usage(self.workspace)
+        return None if self.workspace is None else PlanUsage(self.workspace)
+
+    @property
+    def sells(self) -> bool:
+        """Whether a larger plan can be bought on this server."""
+        return is_configured()
 
     @property
     def messages(self) -> dict[str, str]:
@@ -72,9 +78,19 @@ class Frame:
         return [
             {"label": _("New agent"), "href": "/dashboard?new=1", "icon": "plus", "group": act},
             {"label": _("Agents"), "href": "/dashboard", "icon": "bot", "group": go, "keywords": "dashboard"},
+            {"label": _("Store"), "href": "/store", "icon": "store", "group": go, "keywords": "marketplace"},
+            {
+                "label": _("My listings"),
+                "href": "/store/mine",
+                "icon": "layout-grid",
+                "group": go,
+                "keywords": "publish",
+            },
+            {"label": _("Library"), "href": "/store/library", "icon": "library", "group": go, "keywords": "bought"},
             {"label": _("Profile"), "href": "/settings", "icon": "user", "group": go},
             {"label": _("Security"), "href": "/settings/security", "icon": "shield-check", "group": go},
             {"label": _("Models"), "href": "/settings/models", "icon": "cpu", "group": go},
+            {"label": _("Usage"), "href": "/settings/usage", "icon": "chart-column", "group": go, "keywords": "cost"},
             {"label": _("Workspace"), "href": "/settings/workspace", "icon": "briefcase", "group": go},
             {"label": _("API docs"), "href": "/docs", "icon": "book-open", "group": go},
             {"label": _("Light theme"), "click": "[data-set-theme=light]", "icon": "sun", "group": act},

@@ -14,7 +14,7 @@ from accounts.workspace_api import WorkspaceView
 from billing.plans import windows_of
 from chat.transports.admission import limiter
 from core.ratelimit import DAY_SECONDS
-from gilo.selectors import load_plan_usage
+from gilo.selectors import PlanUsage
 
 
 class PlanSerializer(serializers.Serializer[Any]):
@@ -47,6 +47,8 @@ class LimitsSerializer(serializers.Serializer[Any]):
 
     plan = PlanSerializer()
     agents = QuotaSerializer()
+    knowledge = QuotaSerializer(help_text="Bytes of documents.")
+    members = QuotaSerializer()
     requests_today = QuotaSerializer()
     windows = WindowSerializer(many=True)
 
@@ -60,10 +62,12 @@ class WorkspaceLimits(WorkspaceView):
     def get(self, request: Request) -> Response:
         """The limits of the workspace's plan, and how much of them is used now."""
         workspace = Workspace.objects.get(pk=self.workspace_id)
-        usage = load_plan_usage(workspace)
+        usage = PlanUsage(workspace)
         limits = {
             "plan": usage.details,
             "agents": usage.agents,
+            "knowledge": usage.knowledge,
+            "members": usage.members,
             "requests_today": usage.requests,
             "windows": _describe_windows(workspace, usage.requests.used),
         }

@@ -8,11 +8,14 @@ from asgiref.sync import async_to_sync
 from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentStatus
 from agents.selectors import list_agents
+from billing.models import Resource
 from billing.plans import Plan, plan_of, windows_of
+from billing.quotas import limit_of, read_use
 from chat.models import Conversation, Run
 from chat.transports.admission import limiter
 from core.ids import first_uuid7
@@ -38,28 +41,38 @@ class Quota:
         return "bar--warn" if self.used * 5 >= self.limit * 4 else ""
 
 
-@dataclass(frozen=True, slots=True)
 class PlanUsage:
-    """A workspace's plan, and how much of it is used; requests are those of programs and pages today (UTC)."""
+    """A workspace's plan, and how much of it is used. Each quota is one query, made when it is first asked for."""
 
-    details: Plan
-    agents: Quota
-    requests: Quota
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.details: Plan = plan_of(workspace.plan)
 
     @property
     def plan(self) -> str:
         """The name that people read."""
         return str(self.details.name)
 
+    @cached_property
+    def requests(self) -> Quota:
+        """Those of programs and pages today (UTC)."""
+        return Quota(_count_requests_today(self._workspace), self.details.requests_per_day)
 
-def load_plan_usage(workspace: Workspace) -> PlanUsage:
-    """Two counts, and what the rate limiter has counted of the day."""
-    plan = plan_of(workspace.plan)
-    return PlanUsage(
-        details=plan,
-        agents=Quota(Agent.objects.for_workspace(workspace).count(), plan.agents),
-        requests=Quota(_count_requests_today(workspace), plan.requests_per_day),
-    )
+    @cached_property
+    def agents(self) -> Quota:
+        return self._read(Resource.AGENTS)
+
+    @cached_property
+    def knowledge(self) -> Quota:
+        """In bytes of documents."""
+        return self._read(Resource.KNOWLEDGE)
+
+    @cached_property
+    def members(self) -> Quota:
+        return self._read(Resource.MEMBERS)
+
+    def _read(self, resource: str) -> Quota:
+        return Quota(read_use(self._workspace.pk, resource), limit_of(self.details, resource))
 
 
 def _count_requests_today(workspace: Workspace) -> int:

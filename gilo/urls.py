@@ -4,7 +4,7 @@ from importlib import import_module
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from gilo import views
+from gilo import billing_page, usage_page, views
 from gilo.health import health
 from gilo.limits_api import WorkspaceLimits
 
@@ -24,6 +24,9 @@ def _routes(app: str, name: str) -> list[URLPattern | URLResolver]:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.landing, name="landing"),
     path("dashboard", views.dashboard, name="dashboard"),
+    path("settings/usage", usage_page.settings_usage, name="settings_usage"),
+    path("settings/usage.csv", usage_page.usage_csv, name="settings_usage_csv"),
+    path("settings/billing", billing_page.settings_billing, name="settings_billing"),
     path("settings/workspace", views.settings_workspace, name="settings_workspace"),
     path("agents/<uuid:agent_id>/reference", views.agent_reference, name="agent-reference"),
     path("favicon.ico", views.favicon, name="favicon"),

@@ -26,7 +26,9 @@ from agents.gallery import get_template, list_templates
 from agents.models import Agent
 from agents.selectors import get_agent
 from agents.services import create_agent
+from billing.errors import QuotaExceeded
 from billing.plans import plan_of
+from billing.stripe import is_configured
 from core.errors import NotFound
 from core.policy import PUBLIC, with_policy
 from gilo.agent_reference import describe_reference
@@ -40,7 +42,13 @@ from gilo.selectors import count_totals, list_agents_with_activity
 def landing(request: HttpRequest) -> HttpResponse:
     """What GiLo is, for a stranger."""
     demo = load_landing_demo()
-    page = {"samples": _code_samples(), "plans": PLANS, "demo_agent": DEMO, "demo": demo and demo.as_json()}
+    page = {
+        "samples": _code_samples(),
+        "plans": PLANS if settings.BILLING else (),
+        "sells": is_configured(),
+        "demo_agent": DEMO,
+        "demo": demo and demo.as_json(),
+    }
     return render(request, "gilo/landing.html", page)
 
 
@@ -63,10 +71,16 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     """The workspace's agents at a glance; POST creates one and goes to its builder."""
     principal: Principal = request.principal  # type: ignore[attr-defined]
     form = NewAgentForm(request.POST if request.method == "POST" else None)
+    upgrade = ""
     if request.method == "POST" and form.is_valid():
-        agent = _create_from(form.cleaned_data, request, principal)
-        return HttpResponseRedirect(f"/agents/{agent.pk}")
+        try:
+            agent = _create_from(form.cleaned_data, request, principal)
+        except QuotaExceeded as error:
+            upgrade = error.message
+        else:
+            return HttpResponseRedirect(f"/agents/{agent.pk}")
     page = {
+        "upgrade": upgrade,
         "agents": list_agents_with_activity(principal.workspace_id),
         "totals": count_totals(principal.workspace_id),
         "templates": list_templates(),
@@ -75,8 +89,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "form": form,
         "messages_js": _dashboard_messages(),
     }
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
-    return render(request, "gilo/dashboard.html", page, status=status)
+    refused = HTTPStatus.PAYMENT_REQUIRED if upgrade else HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else None
+    return render(request, "gilo/dashboard.html", page, status=refused or HTTPStatus.OK)
 
 
 def _create_from(given: dict[str, str], request: HttpRequest, principal: Principal) -> Agent:
@@ -233,7 +247,6 @@ PLANS = (
             gettext_lazy("1,000 requests a day"),
             gettext_lazy("API, streaming and OpenAI-compatible access"),
         ),
-        "open": True,
     },
     {
         "name": "Pro",
@@ -245,7 +258,6 @@ PLANS = (
             gettext_lazy("Knowledge with cited sources"),
             gettext_lazy("Analytics"),
         ),
-        "open": False,
     },
     {
         "name": "Team",
@@ -257,6 +269,5 @@ PLANS = (
             gettext_lazy("Roles and collaboration"),
             gettext_lazy("Single sign-on"),
         ),
-        "open": False,
     },
 )

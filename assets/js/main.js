@@ -1,6 +1,6 @@
 // Every page: theme, dialogs, menus, tabs, copy, times, tooltips, toasts; htmx and the palette only where they are used.
 import "./lib/copy.js";
-import "./lib/dialog.js";
+import { openDialog } from "./lib/dialog.js";
 import "./lib/menu.js";
 import "./lib/theme.js";
 import "./lib/tooltip.js";
@@ -16,6 +16,14 @@ for (const message of document.querySelectorAll("[data-toast]")) {
   toast(message.textContent.trim(), { kind: message.dataset.toast || "info" });
 }
 if (document.querySelector("[hx-get], [hx-post], [hx-put], [hx-patch], [hx-delete], [data-hx]")) import("./lib/htmx.js");
+
+const upgrade = document.getElementById("upgrade-dialog");
+if (upgrade && "show" in upgrade.dataset) openDialog(upgrade);
+document.addEventListener("gilo:quota", ({ detail }) => {
+  if (!upgrade) return;
+  upgrade.querySelector("#upgrade-text").textContent = detail.message;
+  openDialog(upgrade);
+});
 
 const openPalette = async () => (await import("./lib/palette.js")).openPalette();
 document.addEventListener("keydown", (event) => {

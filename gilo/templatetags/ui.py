@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from agents.config import Appearance
+from core.money import format_dollars, format_mills, format_minor
 
 register = template.Library()
 
@@ -114,6 +116,24 @@ def highlight(code: str) -> SafeString:
         parts.append(format_html('<span class="tok-{}">{}</span>', match.lastgroup, match.group()))
         end = match.end()
     return SafeString("".join([*parts, escape(code[end:])]))
+
+
+@register.filter
+def dollars(amount: Decimal) -> str:
+    """US dollars, with fractions of a cent where they are all there is."""
+    return format_dollars(amount)
+
+
+@register.filter
+def whole_dollars(amount: int) -> str:
+    """US dollars without cents, as plans cost."""
+    return format_minor(amount * 100, "usd", is_short=True)
+
+
+@register.filter
+def mills(amount: int) -> str:
+    """Thousandths of a dollar as dollars."""
+    return format_mills(amount)
 
 
 @register.filter

@@ -81,7 +81,7 @@ def test_a_workspace_older_than_its_counters_is_counted_at_first() -> None:
     workspace, _ = make_workspace()
     make_agents(workspace, 4)
     QuotaUse.objects.all().delete()
-    assert quotas.read_use(workspace.pk)[Resource.AGENTS] == 4
+    assert quotas.read_use(workspace.pk, Resource.AGENTS) == 4
     make_agent(workspace)
     with pytest.raises(QuotaExceeded):
         make_agent(workspace)

@@ -1,5 +1,7 @@
 // JSON over fetch for the dashboard's API: the session cookie and its CSRF token go along, errors come back as ApiError.
 
+const QUOTA_CODES = new Set(["quota_exceeded", "over_quota"]);
+
 export class ApiError extends Error {
   /** The server's error object; `errors` lists rejected fields as {param, message}. */
   constructor(status, body) {
@@ -37,8 +39,15 @@ export async function request(method, path, { json, body, headers = {}, signal, 
     throw new ApiError(0, { message: document.documentElement.dataset.offlineText, code: "network_error" });
   }
   const answer = await readJson(response);
-  if (!response.ok) throw new ApiError(response.status, answer?.error);
+  if (!response.ok) throw refusal(response.status, answer?.error);
   return answer;
+}
+
+/** The error; a plan that is full says so on every page, wherever the limit is met. */
+function refusal(status, body) {
+  const error = new ApiError(status, body);
+  if (QUOTA_CODES.has(error.code)) document.dispatchEvent(new CustomEvent("gilo:quota", { detail: error }));
+  return error;
 }
 
 async function readJson(response) {
