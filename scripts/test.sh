@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every test, on three processes, for many wait more than they work; what kills real processes or drives a real browser
-# stays together on one of them. Ends with pytest's closing line. Arguments go to pytest.
+# Every test, on three processes, for many wait more than they work; what drives a real browser stays together on one of
+# them, what kills real processes on another. Ends with pytest's closing line. Arguments go to pytest.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .build

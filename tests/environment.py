@@ -41,9 +41,10 @@ def _forgo_durability(sockets: Path) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes: a file's tests stay together; those with real kills and browsers share one process."""
+    """With several processes: a file's tests stay together; those with a browser share one process, those with real
+    kills another."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            alone = item.get_closest_marker("e2e") or item.get_closest_marker("faults")
-            item.add_marker(pytest.mark.xdist_group("alone" if alone else item.nodeid.partition("::")[0]))
+            slow = next((name for name in ("e2e", "faults") if item.get_closest_marker(name)), None)
+            item.add_marker(pytest.mark.xdist_group(slow or item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None and item.get_closest_marker("faults") is None)
