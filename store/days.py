@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from store.models import Listing, ListingDay, PriceKind
 
-COLUMNS = ("views", "uses", "messages", "remixes", "sales", "revenue")
+_COUNTS = ("views", "uses", "messages", "remixes", "sales")
+COLUMNS = (*_COUNTS, "revenue")
 MOST_DAYS = 365
 # Whoever fetches pages for others: crawlers, link previews, monitors, programs.
 _BOTS = re.compile(
@@ -21,16 +22,20 @@ _BOTS = re.compile(
 
 
 def add_to_day(listing_id: UUID, **amounts: int) -> None:
-    """Add to today's counts of a listing: `add_to_day(id, sales=1, revenue=450)`. One statement."""
-    columns = [name for name in COLUMNS if name in amounts]
-    values = {name: amounts.get(name, 0) for name in COLUMNS}
-    changes = ", ".join(f"{name} = store_listingday.{name} + EXCLUDED.{name}" for name in columns)
+    """Add to today's counts of a listing: `add_to_day(id, sales=1, revenue=450)`; the names are those of COLUMNS."""
+    if not set(amounts) <= set(COLUMNS):
+        raise ValueError(f"no such counts: {sorted(set(amounts) - set(COLUMNS))}")
+    changes = [
+        f"{name} = " + (f"greatest(day.{name} + %s, 0)" if name in _COUNTS else f"day.{name} + %s") for name in amounts
+    ]
+    # What is taken back on a day without the thing itself (a refund) leaves a count at 0; revenue may be negative.
+    first = [max(amounts.get(name, 0), 0) if name in _COUNTS else amounts.get(name, 0) for name in COLUMNS]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO store_listingday (listing_id, day, {', '.join(COLUMNS)})"  # noqa: S608 - names of ours
+            f"INSERT INTO store_listingday AS day (listing_id, day, {', '.join(COLUMNS)})"  # noqa: S608 - ours
             f" VALUES (%s, %s, {', '.join(['%s'] * len(COLUMNS))})"
-            f" ON CONFLICT (listing_id, day) DO UPDATE SET {changes}",
-            [listing_id, _today(), *values.values()],
+            f" ON CONFLICT (listing_id, day) DO UPDATE SET {', '.join(changes)}",
+            [listing_id, _today(), *first, *amounts.values()],
         )
 
 
