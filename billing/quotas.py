@@ -6,6 +6,7 @@ its headers tell (`billing.plans.windows_of`). What is over a limit after a down
 be changed until it fits again (`require_within`).
 """
 
+import logging
 from collections.abc import Callable
 from uuid import UUID
 
@@ -23,6 +24,7 @@ REQUESTS = "requests"  # counted by the rate limiter, but told about like the ot
 NOTICES = (100, 80)  # percent at which the owners get a mail, the higher first
 Count = Callable[[UUID], int]  # a workspace's own rows, as they are
 
+logger = logging.getLogger(__name__)
 _counts: dict[str, Count] = {Resource.MEMBERS: lambda workspace: Membership.objects.filter(workspace=workspace).count()}
 
 
@@ -95,6 +97,14 @@ def recount(workspace_id: UUID) -> dict[str, tuple[int, int]]:
                 wrong[resource] = (row.used, there)
                 QuotaUse.objects.filter(pk=row.pk).update(used=there)
     return wrong
+
+
+def recount_all() -> None:
+    """Recount every workspace whose counts are kept, and log what was wrong."""
+    for workspace_id in QuotaUse.objects.order_by("workspace").values_list("workspace", flat=True).distinct():
+        wrong = recount(workspace_id)
+        if wrong:
+            logger.warning("quotas of workspace %s were counted wrong: %s", workspace_id, wrong)
 
 
 def note_use(*, workspace_id: UUID, resource: str, used: int, limit: int, period: str) -> None:

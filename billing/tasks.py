@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from billing import alerts, events, grace, meter_reports, quota_notices, reconcile
+from billing import alerts, events, grace, meter_reports, quota_notices, quotas, reconcile
 from billing.stripe import is_configured
 
 logger = logging.getLogger(__name__)
@@ -63,6 +63,13 @@ def reconcile_at_night() -> None:
     """Once a night (the beat asks every hour): find what differs from Stripe, and mend it."""
     if is_configured() and timezone.now().hour == NIGHT_HOUR:
         reconcile.reconcile()
+
+
+@shared_task(name="billing.recount_quotas", ignore_result=True)
+def recount_quotas() -> None:
+    """Once a night: compare the counts of quotas with what is there."""
+    if timezone.now().hour == NIGHT_HOUR:
+        quotas.recount_all()
 
 
 @shared_task(name="billing.report_usage", ignore_result=True)

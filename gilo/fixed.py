@@ -119,6 +119,7 @@ TIMETABLE: dict[str, Any] = {
     "delete-orphans": {"task": "knowledge.delete_orphans", "schedule": 3600.0},
     "tell-budget-alerts": {"task": "billing.tell_budget_alerts", "schedule": 60.0},
     "delete-old-counters": {"task": "billing.delete_old_counters", "schedule": 3600.0},
+    "recount-quotas": {"task": "billing.recount_quotas", "schedule": 3600.0},
     "report-usage": {"task": "billing.report_usage", "schedule": 300.0},
     "tell-quota-notices": {"task": "billing.tell_quota_notices", "schedule": 300.0},
     "apply-stripe-events": {"task": "billing.apply_due_events", "schedule": 30.0},
