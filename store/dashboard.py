@@ -72,9 +72,8 @@ def draw_chart(days: Sequence[dict[str, Any]], metric: str) -> dict[str, Any]:
     for at, day in enumerate(days):
         height = round(room * max(day[metric], 0) / top, 1)
         x = round(_LEFT + at * step + step * 0.14, 1)
-        bars.append(
-            {"x": x, "y": round(_TOP + room - height, 1), "width": round(step * 0.72, 1), "height": height, **day}
-        )
+        place = {"x": x, "y": round(_TOP + room - height, 1), "width": round(step * 0.72, 1), "height": height}
+        bars.append({**place, "day": day["day"], "value": day[metric]})
     lines = [
         {"y": round(_TOP + room * (1 - at / _GRID_LINES), 1), "value": top * at // _GRID_LINES}
         for at in range(0, _GRID_LINES + 1, 2)

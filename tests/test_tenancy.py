@@ -60,7 +60,12 @@ PUBLIC_ROUTES = {
     "/api/v1/agents/{agent_id}/a2a/.well-known/agent-card.json": "a deployed agent's card; others ask for the key",
     "/api/webhooks/stripe": "opened by Stripe's signature",
     "/{slug}": "an agent's own page, while its owner has it on",
+    "/store": "the store",
+    "/store/creators/{handle}": "what somebody has published",
+    "/store/{slug}": "a published listing",
+    "/store/{slug}/chat": "a published listing's chat, which asks for what it takes",
     "/store/{slug}/icon": "a listing's icon",
+    "/store/{slug}/og.png": "a listing's picture for link previews",
     "/api/store/listings": "the store",
     "/api/store/listings/{slug}": "a published listing",
     "/api/store/listings/{slug}/reviews": "a published listing's reviews",
@@ -79,7 +84,7 @@ PUBLIC_ROUTES = {
     "/api/auth/google/callback": "the way in through Google",
 }
 # Path parameters that name nothing of a workspace.
-SHARED_PARAMETERS = {"template_id": "assistant", "uidb36": "1", "key": "x", "slug": "no-such-page"}
+SHARED_PARAMETERS = {"template_id": "assistant", "uidb36": "1", "key": "x", "slug": "no-such-page", "handle": "nobody"}
 MODEL_ROUTES = {"/api/v1/models/{model}"}  # the model is an agent's id or slug
 # Bodies that are valid, so that what is refused is refused for its id. By path template; {} otherwise.
 BODIES: dict[str, dict[str, Any]] = {
