@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -21,6 +21,7 @@ CURRENCY = "usd"
 SOLD_PLANS = ("pro", "team")
 PLAN_METADATA = "gilo_plan"  # on prices: which plan one buys with it, though its lookup key has moved to a newer one
 PORTAL_METADATA = "gilo_portal"
+PLANS_PORTAL, BUYERS_PORTAL = "plans", "buyers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def set_up() -> list[str]:
         _ensure_plan(plan_id, made)
     for meter in METERS:
         _ensure_meter(meter, made)
-    _ensure_portal(made)
+    _ensure_portals(made)
     return made
 
 
@@ -137,34 +138,40 @@ def _make_meter_price(wanted: MeterPrice, meter: str) -> None:
     )
 
 
-def find_portal() -> str:
+def find_portal(kind: str = PLANS_PORTAL) -> str:
     """The id of the portal's configuration that `set_up` made; "" for the account's default."""
     found = ask(lambda client: client.v1.billing_portal.configurations.list({"active": True, "limit": 100}))
-    ours = (one.id for one in found.data if one.metadata and PORTAL_METADATA in one.metadata)
+    ours = (one.id for one in found.data if one.metadata and one.metadata.to_dict().get(PORTAL_METADATA) == kind)
     return next(ours, "")
 
 
-def _ensure_portal(made: list[str]) -> None:
-    if find_portal():
-        return
-    prices = ask(lambda client: [client.v1.prices.retrieve(find_price(plan_id)) for plan_id in SOLD_PLANS])
-    ask(
-        lambda client: client.v1.billing_portal.configurations.create(
-            {
-                "metadata": {PORTAL_METADATA: "1"},
-                "features": {
-                    "invoice_history": {"enabled": True},
-                    "payment_method_update": {"enabled": True},
-                    "customer_update": {"enabled": True, "allowed_updates": ["name", "email", "address", "tax_id"]},
-                    "subscription_cancel": {"enabled": True, "mode": "at_period_end"},
-                    "subscription_update": {
-                        "enabled": True,
-                        "default_allowed_updates": ["price", "promotion_code"],
-                        "proration_behavior": "create_prorations",
-                        "products": [{"product": id_of(price.product), "prices": [price.id]} for price in prices],
-                    },
-                },
-            }
-        )
-    )
-    made.append("customer portal")
+def _ensure_portals(made: list[str]) -> None:
+    """One portal where plans are changed, and one without plans for the buyers of agents."""
+    if not find_portal():
+        prices = ask(lambda client: [client.v1.prices.retrieve(find_price(plan_id)) for plan_id in SOLD_PLANS])
+        products = [{"product": id_of(price.product), "prices": [price.id]} for price in prices]
+        change = {
+            "enabled": True,
+            "default_allowed_updates": ["price", "promotion_code"],
+            "proration_behavior": "create_prorations",
+            "products": products,
+        }
+        _make_portal(PLANS_PORTAL, {"subscription_update": change})
+        made.append("portal of plans")
+    if not find_portal(BUYERS_PORTAL):
+        _make_portal(BUYERS_PORTAL, {})
+        made.append("portal of buyers")
+
+
+def _make_portal(kind: str, features: dict[str, Any]) -> None:
+    params: Any = {
+        "metadata": {PORTAL_METADATA: kind},
+        "features": {
+            "invoice_history": {"enabled": True},
+            "payment_method_update": {"enabled": True},
+            "customer_update": {"enabled": True, "allowed_updates": ["name", "email", "address", "tax_id"]},
+            "subscription_cancel": {"enabled": True, "mode": "at_period_end"},
+            **features,
+        },
+    }
+    ask(lambda client: client.v1.billing_portal.configurations.create(params))

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from store import api, mine_api, moderation_api
+from store import api, mine_api, moderation_api, payments_api
 from store.icon_view import listing_icon
 
 _LISTING = "store/listings/<slug:slug>"
@@ -30,6 +30,17 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_MINE}/tokens/<uuid:token_id>", mine_api.TokenDetail.as_view(), name="api-store-token"),
     path(f"{_MINE}/reviews/<uuid:review_id>/reply", mine_api.ReviewReply.as_view(), name="api-store-reply"),
     path(f"{_MINE}/stats", mine_api.MineStats.as_view(), name="api-store-stats"),
+    path(f"{_LISTING}/checkout", payments_api.ListingCheckout.as_view(), name="api-store-checkout"),
+    path("store/purchases", payments_api.PurchaseList.as_view(), name="api-store-purchases"),
+    path(
+        "store/purchases/<uuid:purchase_id>/portal",
+        payments_api.PurchasePortal.as_view(),
+        name="api-store-purchase-portal",
+    ),
+    path(f"{_MINE}/purchases", payments_api.SaleList.as_view(), name="api-store-sales"),
+    path(f"{_MINE}/purchases/<uuid:purchase_id>/refund", payments_api.SaleRefund.as_view(), name="api-store-refund"),
+    path("store/creator/stripe", payments_api.CreatorStripe.as_view(), name="api-store-creator-stripe"),
+    path("store/creator/payouts", payments_api.CreatorPayouts.as_view(), name="api-store-creator-payouts"),
     path("store/moderation/reports", moderation_api.ReportList.as_view(), name="api-store-reports"),
     path(
         "store/moderation/reports/<uuid:report_id>/decide",

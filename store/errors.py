@@ -18,6 +18,9 @@ core.Conflict
 ├── HandleTaken            409 handle_taken            another creator has this name
 ├── AlreadyReported        409 already_reported        this person's report of it is still open
 ├── AlreadyDecided         409 already_decided         the report was decided before
+├── NotForSale             409 not_for_sale            it costs nothing, or opens by access token
+├── AlreadyBought          409 already_bought          this person has it, or has just paid
+├── NothingToRefund        409 nothing_to_refund       nothing was paid, or it was given back
 └── HasPurchases           409 has_purchases           people who paid still use it
 core.ValidationFailed
 ├── IconInvalid            422 icon_invalid            no picture that can be read, or one that is too large
@@ -109,6 +112,21 @@ class AlreadyReported(Conflict):
 class AlreadyDecided(Conflict):
     code = "already_decided"
     message = "This report was decided already."
+
+
+class NotForSale(Conflict):
+    code = "not_for_sale"
+    message = "This cannot be bought: the agent is free, or opens with an access token."
+
+
+class AlreadyBought(Conflict):
+    code = "already_bought"
+    message = "You have this agent already. If you have just paid, it opens within seconds."
+
+
+class NothingToRefund(Conflict):
+    code = "nothing_to_refund"
+    message = "There is nothing to give back: it was not paid, or was refunded before."
 
 
 class HasPurchases(Conflict):

@@ -7,7 +7,11 @@ from django.db import transaction
 from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 
+from billing.signals import stripe_object_changed
 from store.models import Listing, Remix
+from store.payments_mirror import hear_of_payment
+
+stripe_object_changed.connect(hear_of_payment, dispatch_uid="store.payments")
 
 
 @receiver(post_delete, sender=Listing)

@@ -190,8 +190,8 @@ def test_setup_makes_everything_once(db, empty_stripe):
     before = {kind: len(rows) for kind, rows in empty_stripe.state.rows.items()}
     call_command("stripe_setup", stdout=second)
     assert {kind: len(rows) for kind, rows in empty_stripe.state.rows.items()} == before
-    assert (before["price"], before["billing.meter"], before["billing_portal.configuration"]) == (4, 2, 1)
-    assert first.getvalue().count("made:") == 7 and second.getvalue() == "Stripe has all that GiLo sells.\n"
+    assert (before["price"], before["billing.meter"], before["billing_portal.configuration"]) == (4, 2, 2)
+    assert first.getvalue().count("made:") == 8 and second.getvalue() == "Stripe has all that GiLo sells.\n"
 
 
 def test_setup_without_a_key_says_what_is_missing(db, settings):

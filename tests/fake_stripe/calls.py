@@ -195,7 +195,8 @@ def create_checkout(state: Billing, given: Row, ids: list[str]) -> Row:
     row = state.add(
         "checkout.session", "cs_test",
         **{"customer": None, "subscription": None, "payment_intent": None, "client_reference_id": None, **kept},
-        metadata=given.get("metadata", {}), status="open", payment_status="unpaid", amount_total=total, currency="usd",
+        metadata=given.get("metadata", {}), status="open", payment_status="unpaid", amount_total=total,
+        currency=items[0]["price"]["currency"],
         _items=items,
     )  # fmt: skip
     row["url"] = f"https://checkout.stripe.test/c/pay/{row['id']}"
@@ -356,7 +357,19 @@ def list_events(state: Billing, given: Row, ids: list[str]) -> Row:
 
 retrieving("payment_intents", "payment_intent", p.PaymentIntentRetrieveParams)
 retrieving("charges", "charge", p.ChargeRetrieveParams)
-listing("charges", "charge", p.ChargeListParams, "payment_intent", "customer")
+
+
+@route("GET", "charges", p.ChargeListParams)
+def list_charges(state: Billing, given: Row, ids: list[str]) -> Row:
+    if not set(given.pop("expand", ["data.application_fee"])) <= {"data.application_fee"}:
+        raise AssertionError("this fake expands the fees of charges alone")
+    wanted = {name: given[name] for name in ("payment_intent", "customer") if name in given}
+    found = listed(state.all("charge", **wanted), "/v1/charges", given)
+    fees = state.rows["application_fee"]
+    found["data"] = [{**row, "application_fee": fees.get(row["application_fee"] or "")} for row in found["data"]]
+    return found
+
+
 retrieving("application_fees", "application_fee", p.ApplicationFeeRetrieveParams)
 listing("application_fees", "application_fee", p.ApplicationFeeListParams, "charge")
 listing("transfers", "transfer", p.TransferListParams, "destination")
@@ -407,7 +420,8 @@ def retrieve_balance(state: Billing, given: Row, ids: list[str]) -> Row:
     transfers = state.all("transfer", destination=account)
     fees = sum(row["amount"] - row["amount_refunded"] for row in state.all("application_fee", account=account))
     amount = sum(row["amount"] - row["amount_reversed"] for row in transfers) - fees
-    pending = [{"amount": amount, "currency": "usd", "source_types": {"card": amount}}]
+    currency = transfers[0]["currency"] if transfers else "usd"
+    pending = [{"amount": amount, "currency": currency, "source_types": {"card": amount}}]
     return {"object": "balance", "livemode": False, "available": [{**pending[0], "amount": 0}], "pending": pending}
 
 

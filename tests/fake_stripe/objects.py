@@ -81,7 +81,8 @@ class Billing(State):
         subscription = self.add(
             "subscription", "sub", customer=customer, status="trialing" if trial else "active",
             metadata=data.get("metadata", {}), cancel_at=None, cancel_at_period_end=False, canceled_at=None,
-            ended_at=None, trial_start=self.now if trial else None, trial_end=end if trial else None, currency="usd",
+            ended_at=None, trial_start=self.now if trial else None, trial_end=end if trial else None,
+            currency=items[0]["price"]["currency"],
             start_date=self.now, billing_cycle_anchor=end, latest_invoice=None,
             application_fee_percent=data.get("application_fee_percent"), transfer_data=data.get("transfer_data"),
         )  # fmt: skip
@@ -106,7 +107,8 @@ class Billing(State):
         number = f"GILO-{len(self.rows['invoice']) + 1:04}"
         invoice = self.add(
             "invoice", "in", customer=subscription["customer"], number=number, status="open", total=total,
-            amount_due=total, amount_paid=0, amount_remaining=total, currency="usd", attempted=True, attempt_count=1,
+            amount_due=total, amount_paid=0, amount_remaining=total, attempted=True, attempt_count=1,
+            currency=subscription["currency"],
             hosted_invoice_url=f"https://invoice.stripe.test/{number}", auto_advance=True,
             invoice_pdf=f"https://invoice.stripe.test/{number}.pdf",
             parent={
