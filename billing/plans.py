@@ -51,7 +51,7 @@ PLANS: dict[str, Plan] = {
             requests_per_minute=300,
             requests_per_day=10_000,
             agents=20,
-            knowledge_bytes=2_000 * MB,
+            knowledge_bytes=2 * 1024 * MB,
             members=3,
             has_overage=True,
         ),
@@ -62,7 +62,7 @@ PLANS: dict[str, Plan] = {
             requests_per_minute=1_000,
             requests_per_day=None,
             agents=50,
-            knowledge_bytes=20_000 * MB,
+            knowledge_bytes=20 * 1024 * MB,
             members=25,
         ),
         # of one's own server: its operator pays for everything anyway

@@ -15,15 +15,14 @@ from django.views.decorators.http import require_safe
 from accounts.models import Workspace
 from accounts.permissions import Principal, is_allowed
 from accounts.selectors import workspace_of
-from billing.models import Invoice, Resource, Subscription
+from billing.models import Invoice, Subscription
 from billing.plans import PLANS, Plan, plan_of
 from billing.prices import SOLD_PLANS
-from billing.quotas import limit_of, read_use
 from billing.selectors import SHOWN_INVOICES, find_subscription, list_invoices
 from billing.stripe import is_configured
 from core.money import format_minor
 from core.policy import with_policy
-from gilo.selectors import Quota, load_plan_usage
+from gilo.selectors import PlanUsage, Quota
 
 _SHOWN_PLANS = ("free", *SOLD_PLANS)
 _INVOICE_WORDS = {"paid": "ok", "open": "warn", "uncollectible": "bad"}
@@ -78,7 +77,7 @@ def settings_billing(request: HttpRequest) -> HttpResponse:
         "is_new": "checkout" in request.GET,
         "trial_days": settings.TRIAL_DAYS if subscription is None else 0,
         "offers": [_offer(PLANS[id], plan, subscription, may_buy) for id in _SHOWN_PLANS],
-        "bars": _bars(workspace, plan),
+        "bars": _bars(workspace),
         "invoices": [_line(invoice) for invoice in list_invoices(workspace.pk)[:SHOWN_INVOICES]],
     }
     return render(request, "billing/billing.html", page)
@@ -86,7 +85,7 @@ def settings_billing(request: HttpRequest) -> HttpResponse:
 
 def _offer(offered: Plan, current: Plan, subscription: Subscription | None, may_buy: bool) -> Offer:
     action = _action(offered, current, subscription) if may_buy else ""
-    price = format_minor(offered.price_usd * 100, "usd")
+    price = format_minor(offered.price_usd * 100, "usd", is_short=True)
     return Offer(offered, price, _features(offered), offered.id == current.id, action)
 
 
@@ -113,17 +112,17 @@ def _features(plan: Plan) -> list[str]:
     return [feature for feature in found if feature]
 
 
-def _bars(workspace: Workspace, plan: Plan) -> list[Bar]:
-    used = read_use(workspace.pk)
-    bars = [Bar(_("API requests today"), PlanUsage(workspace).requests)]
-    for resource in (Resource.AGENTS, Resource.KNOWLEDGE, Resource.MEMBERS):
-        quota = Quota(used.get(resource.value, 0), limit_of(plan, resource.value))
-        if resource == Resource.KNOWLEDGE:
-            limit = "" if quota.limit is None else filesizeformat(quota.limit)
-            bars.append(Bar(resource.label, quota, filesizeformat(quota.used), limit))
-        else:
-            bars.append(Bar(resource.label, quota))
-    return bars
+def _bars(workspace: Workspace) -> list[Bar]:
+    usage = PlanUsage(workspace)
+    knowledge = usage.knowledge
+    limit = "" if knowledge.limit is None else filesizeformat(knowledge.limit)
+    bars = [
+        Bar(_("API requests today"), usage.requests),
+        Bar(_("Agents"), usage.agents),
+        Bar(_("Knowledge"), knowledge, filesizeformat(knowledge.used), limit),
+    ]
+    is_alone = usage.details.members == 1  # a bar that is full from the first day tells nothing
+    return bars if is_alone else [*bars, Bar(_("Members"), usage.members)]
 
 
 def _line(invoice: Invoice) -> Line:
