@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files import File
@@ -18,6 +19,8 @@ from agents.models import Agent
 from agents.services import create_agent, deploy_agent
 from gilo.demo import open_landing_demo
 from knowledge.services import add_document
+from store.models import Payer, RemixPolicy
+from store.services import create_listing, publish_listing
 
 _DOCUMENTS = Path(__file__).parent / "samples"
 
@@ -30,6 +33,7 @@ class Sample:
     description: str
     config: AgentConfig
     documents: tuple[str, ...]
+    listing: dict[str, Any]  # what it says of itself in the store
     on_landing_page: bool = False
 
 
@@ -59,6 +63,8 @@ def _create_sample(sample: Sample, user: User, principal: Principal) -> None:
         _add_document(name, agent, principal)
     if sample.on_landing_page:
         open_landing_demo(agent)
+    listing = create_listing(agent=agent, name=sample.name, tagline=sample.description, **sample.listing)
+    publish_listing(listing=listing, actor=user, with_unread=True)
 
 
 def _add_document(name: str, agent: Agent, principal: Principal) -> None:
@@ -88,6 +94,16 @@ def _make_support_sample() -> Sample:
             appearance=Appearance("#f97316", "#ec4899", "life-buoy"),
         ),
         documents=("conditions-de-retour.md", "livraison.csv"),
+        listing={
+            "description": "Un exemple d\u2019agent de service client. Il répond à partir de deux documents "
+            "d\u2019une boutique imaginaire et cite le passage\u00a0; ce qu\u2019ils ne disent pas, "
+            "il ne l\u2019invente pas.",
+            "features": ["Répond en français", "Cite les conditions de retour et la grille de livraison"],
+            "category": "support",
+            "tags": ["retours", "livraison", "exemple"],
+            "remix_policy": RemixPolicy.KNOWLEDGE,
+            "visitors_paid_by": Payer.CREATOR,
+        },
     )
 
 
@@ -109,6 +125,15 @@ def _make_hr_sample() -> Sample:
             appearance=template.appearance,
         ),
         documents=("employee-handbook.md",),
+        listing={
+            "description": "A sample agent for employees. It answers from the handbook of a company that does not "
+            "exist, and cites the section. Remix it and put your own handbook in its place.",
+            "features": ["Answers in English", "Cites the handbook's sections"],
+            "category": "business",
+            "tags": ["leave", "expenses", "sample"],
+            "remix_policy": RemixPolicy.KNOWLEDGE,
+            "visitors_paid_by": Payer.CREATOR,
+        },
     )
 
 
@@ -130,5 +155,14 @@ def _make_guide_sample() -> Sample:
             appearance=Appearance("#7c3aed", "#06b6d4", "compass"),
         ),
         documents=("gilo-guide.md", "guide-de-gilo.md"),
+        listing={
+            "description": "Everything about building agents with GiLo, from its own guide, in English and in French: "
+            "models, documents, deployment, limits.",
+            "features": ["Answers in English and in French", "Cites the guide"],
+            "category": "education",
+            "tags": ["gilo", "guide", "sample"],
+            "remix_policy": RemixPolicy.CONFIG,
+            "visitors_paid_by": Payer.CREATOR,
+        },
         on_landing_page=True,
     )

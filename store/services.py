@@ -67,17 +67,18 @@ def update_listing(*, listing: Listing, changes: dict[str, Any]) -> Listing:
 
 
 @transaction.atomic
-def publish_listing(*, listing: Listing, actor: User | None, changelog: str = "") -> Release:
+def publish_listing(*, listing: Listing, actor: User | None, changelog: str = "", with_unread: bool = False) -> Release:
     """Publish the agent as it is now: its live version (the draft before any deploy) with its ready documents.
 
-    Visitors get it with their next message. Raises ListingTakenDown, PayoutsNotReady, OverQuota.
+    Visitors get it with their next message. `with_unread` takes documents along that a worker has yet to read. Raises
+    ListingTakenDown, PayoutsNotReady, OverQuota.
     """
     locked = lock_listing(listing)
     require_editable(locked.agent)
     if locked.status == ListingStatus.TAKEN_DOWN:
         raise ListingTakenDown()
     _require_payouts(locked)
-    release = _add_release(locked, actor, changelog)
+    release = _add_release(locked, actor, changelog, with_unread=with_unread)
     locked.release = release
     locked.key = pin_listing_key(agent=locked.agent, version=release.version, documents=release.documents, actor=actor)
     locked.status = ListingStatus.PUBLISHED
@@ -134,18 +135,19 @@ def lock_listing(listing: Listing) -> Listing:
     return Listing.objects.select_for_update(of=("self",)).select_related("agent", "creator").get_or_404(pk=listing.pk)
 
 
-def _add_release(listing: Listing, actor: User | None, changelog: str) -> Release:
+def _add_release(listing: Listing, actor: User | None, changelog: str, *, with_unread: bool) -> Release:
     agent = Agent.objects.select_for_update(of=("self",), no_key=True).get(pk=listing.agent_id)
     version = agent.live_version or agent.draft_version
     if version is None:
         raise IntegrityError(f"agent {agent.pk} has no version")
     last = listing.releases.order_by("-number").values_list("number", flat=True).first() or 0
-    ready = Document.objects.filter(agent=agent, status=DocumentStatus.READY).order_by("created_at")
+    documents = Document.objects.filter(agent=agent).order_by("created_at")
+    chosen = documents if with_unread else documents.filter(status=DocumentStatus.READY)
     return Release.objects.create(
         listing=listing,
         number=last + 1,
         version=version,
-        documents=list(ready.values_list("pk", flat=True)),
+        documents=list(chosen.values_list("pk", flat=True)),
         changelog=changelog,
         created_by=actor,
     )
