@@ -26,7 +26,7 @@ from store.share_image import draw_share_image
 SORT_NAMES = (
     ("trending", gettext_lazy("Trending")),
     ("rating", gettext_lazy("Top rated")),
-    ("new", gettext_lazy("New")),
+    ("new", gettext_lazy("Newest")),
 )
 PRICE_NAMES = (("", gettext_lazy("Any price")), ("free", gettext_lazy("Free")), ("paid", gettext_lazy("Paid")))
 _LONGEST_QUERY = 100

@@ -94,7 +94,7 @@ def average_rating(listing: Listing) -> float:
 @register.filter
 def decimal(value: float) -> str:
     """One decimal, as the reader writes it."""
-    return f"{value:.1f}".replace(".", _locale().number_symbols["latn"]["decimal"])
+    return f"{value:.1f}".replace(".", _decimal_sign())
 
 
 @register.filter
@@ -118,7 +118,7 @@ def money(amount: int, currency: str) -> str:
 def minor_units(amount: int, currency: str) -> str:
     """An amount in minor units as a number to type: 499 cents as "4.99"; "" for nothing."""
     digits = get_currency_precision(currency.upper())
-    return f"{amount / 10**digits:.{digits}f}" if amount else ""
+    return f"{amount / 10**digits:.{digits}f}".replace(".", _decimal_sign()) if amount else ""
 
 
 @register.filter
@@ -150,6 +150,10 @@ def json_ld(data: dict[str, Any]) -> SafeString:
     """Structured data for search engines; a data block, which runs nothing."""
     text = orjson.dumps(data).decode().translate(_UNSAFE_IN_SCRIPT)
     return mark_safe(f'<script type="application/ld+json">{text}</script>')  # noqa: S308 - escaped just above
+
+
+def _decimal_sign() -> str:
+    return str(_locale().number_symbols["latn"]["decimal"])
 
 
 def _locale() -> Locale:

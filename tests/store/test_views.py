@@ -60,7 +60,7 @@ def test_storefront_shows_sections_of_public_listings_alone(client):
     make_draft(workspace, name="Half a door")
     unpublish_listing(listing=make_listing(workspace, name="No door"))
     page = read(client, "/store")
-    assert {"Trending", "Top rated", "New"} <= set(re.findall(r'-title">([^<]+)</h2>', page))
+    assert {"Trending", "Top rated", "Newest"} <= set(re.findall(r'-title">([^<]+)</h2>', page))
     assert set(shown_names(page)) == {"Open door"}
     assert not re.search("Closed door|Half a door|No door", page)
 
