@@ -16,12 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from accounts.models import Role, User
-from agents.listing_keys import pin_listing_key
 from core.errors import Conflict, NotFound, ValidationFailed
 from store.errors import AlreadyDecided, AlreadyReported, ListingTakenDown
 from store.models import Creator, Listing, ListingStatus, Report, ReportStatus, Review, ReviewStatus
 from store.reviews import count_ratings
-from store.services import close_listing, lock_listing
+from store.services import close_listing, lock_listing, open_listing
 
 logger = logging.getLogger(__name__)
 REASONS: dict[str, Promise] = {
@@ -151,11 +150,8 @@ def _restore(listing: Listing) -> Listing:
     """As it was before: in the store with its last release if it was there, else out of it."""
     if listing.status != ListingStatus.TAKEN_DOWN:
         raise Conflict(gettext_noop("This listing is not taken down."), code="not_taken_down")
-    release = listing.release
-    if listing.key_id is not None and release is not None:
-        listing.key = pin_listing_key(
-            agent=listing.agent, version=release.version, documents=release.documents, actor=None
-        )
+    if listing.key_id is not None:
+        open_listing(listing)
     listing.status = ListingStatus.PUBLISHED if listing.key_id else ListingStatus.UNPUBLISHED
     listing.taken_down_reason, listing.owes_notice = "", False
     listing.save(update_fields=["key", "status", "taken_down_reason", "owes_notice", "updated_at"])

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -16,11 +17,12 @@ from agents.services import require_editable
 from core.ids import uuid7
 from knowledge.models import Document, DocumentStatus
 from store.errors import AlreadyListed, HandleTaken, HasPurchases, ListingTakenDown, NotPublished, PayoutsNotReady
-from store.models import Creator, Listing, ListingStatus, PriceKind, Purchase, PurchaseStatus, Release
+from store.models import Creator, Listing, ListingStatus, PriceKind, PurchaseStatus, Release
 from store.search import index_listing
 
 _SLUG_LENGTH, _HANDLE_LENGTH = 70, 30
-_STILL_PAID_FOR = (PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE)
+# What decides who may chat: sessions that were opened before a change of these must be opened anew.
+_GATES = ("visibility", "price_kind", "visitors_paid_by")
 
 
 @transaction.atomic
@@ -57,11 +59,15 @@ def update_listing(*, listing: Listing, changes: dict[str, Any]) -> Listing:
     Raises PayoutsNotReady for a price on a published listing whose creator cannot be paid.
     """
     locked = lock_listing(listing)
+    gates = [getattr(locked, name) for name in _GATES]
     for name, value in changes.items():
         setattr(locked, name, value)
     if locked.status == ListingStatus.PUBLISHED:
         _require_payouts(locked)
-    locked.save(update_fields=[*changes, "updated_at"])
+        if gates != [getattr(locked, name) for name in _GATES]:
+            revoke_listing_key(agent=locked.agent)
+            open_listing(locked)
+    locked.save(update_fields=[*changes, "key", "updated_at"])
     index_listing(locked)
     return locked
 
@@ -80,7 +86,7 @@ def publish_listing(*, listing: Listing, actor: User | None, changelog: str = ""
     _require_payouts(locked)
     release = _add_release(locked, actor, changelog, with_unread=with_unread)
     locked.release = release
-    locked.key = pin_listing_key(agent=locked.agent, version=release.version, documents=release.documents, actor=actor)
+    open_listing(locked, actor)
     locked.status = ListingStatus.PUBLISHED
     locked.published_at = locked.published_at or timezone.now()
     locked.save(update_fields=["release", "key", "status", "published_at", "updated_at"])
@@ -94,6 +100,15 @@ def unpublish_listing(*, listing: Listing) -> Listing:
     if locked.status != ListingStatus.PUBLISHED:
         raise NotPublished()
     return close_listing(locked, ListingStatus.UNPUBLISHED)
+
+
+def open_listing(locked: Listing, actor: User | None = None) -> None:
+    """Give the listing a key for its release, unsaved: the one it has, or a new one that its visitors follow."""
+    if locked.release is not None:
+        release = locked.release
+        locked.key = pin_listing_key(
+            agent=locked.agent, version=release.version, documents=release.documents, actor=actor
+        )
 
 
 def close_listing(locked: Listing, status: str, reason: str = "") -> Listing:
@@ -110,10 +125,18 @@ def close_listing(locked: Listing, status: str, reason: str = "") -> Listing:
 def delete_listing(*, listing: Listing) -> None:
     """Delete the listing with its reviews, releases and tokens; the agent stays. Raises HasPurchases."""
     locked = lock_listing(listing)
-    if Purchase.objects.filter(listing=locked, status__in=_STILL_PAID_FOR).exists():
-        raise HasPurchases()
+    require_no_buyers(locked)
     revoke_listing_key(agent=locked.agent)
     locked.delete()
+
+
+def require_no_buyers(listing: Listing) -> None:
+    """Raise HasPurchases while somebody still has what they paid for: to delete it would be to keep their money."""
+    paid = Q(grant__most_uses=None, status__in=(PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE))
+    left = Q(grant__uses__lt=F("grant__most_uses"))
+    has_time = Q(grant__expires_at=None) | Q(grant__expires_at__gt=timezone.now())
+    if listing.purchases.filter(paid | left, has_time, grant__isnull=False, grant__revoked_at=None).exists():
+        raise HasPurchases()
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import Membership, Role, Workspace
 from agents.models import Agent, ApiKey
 from agents.services import save_config
+from billing.models import Grant
 from store.models import AccessToken, Creator, Listing, Release
 from store.services import create_listing
 from tests.factories import make_agent, make_user, make_workspace
@@ -141,8 +142,11 @@ def test_a_price_needs_somebody_who_can_be_paid(creator, agent):
 
 def test_a_listing_that_people_have_paid_for_is_not_deleted(creator, agent):
     listing = make_listing(agent=agent, **PER_MONTH)
-    make_purchase(listing, make_user())
-    assert creator.delete(f"{MINE}/{listing.pk}").json()["error"]["code"] == "has_purchases"
+    purchase = make_purchase(listing, make_user(), messages=2)
+    for path in (f"{MINE}/{listing.pk}", f"/api/agents/{agent.pk}"):
+        assert creator.delete(path).json()["error"]["code"] == "has_purchases"
+    Grant.objects.filter(pk=purchase.grant_id).update(uses=2)
+    assert creator.delete(f"/api/agents/{agent.pk}").status_code == 204
 
 
 def test_a_token_is_shown_once_and_stored_as_its_digest(creator, agent):

@@ -82,6 +82,14 @@ def test_a_review_is_taken_back_by_its_writer_alone():
     assert sums(listing) == (0, 0)
 
 
+def test_a_review_goes_with_its_writers_account():
+    listing = make_listing()
+    reader = make_reader(listing)
+    send(listing, reader, 3)
+    reader.delete()
+    assert sums(listing) == (0, 0)
+
+
 def test_the_page_says_what_the_reader_may_do():
     listing = make_listing()
     reader, stranger = make_reader(listing), make_user()

@@ -228,6 +228,21 @@ def test_a_paid_agent_is_for_who_has_paid(live):
     assert purchase.grant_id != another.grant_id
 
 
+@pytest.mark.parametrize("changes", [PRIVATE, {"visitors_paid_by": Payer.NOBODY}])
+def test_sessions_from_before_a_gate_was_closed_are_over(live, changes):
+    listing = make_listing(visitors_paid_by=Payer.CREATOR)
+    first = open_session(listing).json()
+    chat = visit(live, listing, visitor=first["token"])
+    talk = chat.ask("Hello")["conversation_id"]
+    update_listing(listing=listing, changes={"tagline": "Still open"})
+    chat.ask("Hello again", conversation_id=talk)
+    update_listing(listing=listing, changes=changes)
+    assert chat.post_chat("Still there?").status_code == 401
+    assert open_session(listing, visitor=first["token"]).status_code in {401, 403}
+    update_listing(listing=listing, changes={"visibility": Visibility.PUBLIC, "visitors_paid_by": Payer.CREATOR})
+    visit(live, listing, visitor=first["token"]).ask("Back again", conversation_id=talk)
+
+
 def test_what_was_paid_for_stays_open_when_the_agent_becomes_private():
     listing = make_listing(**PER_MONTH)
     user = make_user()
