@@ -26,6 +26,8 @@ class PageUrlSerializer(serializers.Serializer[Any]):
 class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
     """What a person bought; amounts in minor units. `remaining`: of a pack's messages; `access_until`: of a month."""
 
+    kind = serializers.CharField()
+    status = serializers.CharField()
     slug = serializers.CharField(source="listing.slug")
     name = serializers.CharField(source="listing.name")
     remaining = serializers.SerializerMethodField()
@@ -50,6 +52,8 @@ class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
 class SaleSerializer(serializers.ModelSerializer[Purchase]):
     """What a creator sold; amounts in minor units. `fee` is what the platform keeps."""
 
+    kind = serializers.CharField()
+    status = serializers.CharField()
     listing_id = serializers.UUIDField()
     listing = serializers.CharField(source="listing.name")
     buyer = serializers.CharField(source="user.display_name")

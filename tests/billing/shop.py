@@ -30,7 +30,7 @@ class Buyer:
         return self.session(answer.json()["url"])
 
     def session(self, url: str) -> Any:
-        kind = "checkout.session" if "checkout" in url else "billing_portal.session"
+        kind = "checkout.session" if "/pay/" in url else "billing_portal.session"
         return self.stripe.state.get(kind, url.rpartition("/")[2])
 
     def buy(self, plan: str = "pro") -> Subscription:

@@ -199,7 +199,7 @@ def create_checkout(state: Billing, given: Row, ids: list[str]) -> Row:
         currency=items[0]["price"]["currency"],
         _items=items,
     )  # fmt: skip
-    row["url"] = f"https://checkout.stripe.test/c/pay/{row['id']}"
+    row["url"] = f"{state.site}/pay/{row['id']}"
     return row
 
 
@@ -287,7 +287,7 @@ def create_portal(state: Billing, given: Row, ids: list[str]) -> Row:
             if item["id"] not in [known["id"] for known in items_of(subscription)]:
                 raise refuse(f"No such subscription item: {item['id']}", "flow_data", "resource_missing")
     row = state.add("billing_portal.session", "bps", **given)
-    row["url"] = f"https://billing.stripe.test/p/session/{row['id']}"
+    row["url"] = f"{state.site}/portal/{row['id']}"
     return row
 
 
@@ -402,7 +402,7 @@ retrieving("accounts", "account", p.AccountRetrieveParams)
 def create_account_link(state: Billing, given: Row, ids: list[str]) -> Row:
     state.get("account", given["account"], "account")
     need(given, "refresh_url", "return_url")
-    url = f"https://connect.stripe.test/setup/e/{given['account']}/{secrets.token_hex(6)}"
+    url = f"{state.site}/setup/{given['account']}/{secrets.token_hex(6)}"
     return {"object": "account_link", "created": state.now, "expires_at": state.now + 300, "url": url}
 
 
@@ -410,7 +410,7 @@ def create_account_link(state: Billing, given: Row, ids: list[str]) -> Row:
 def create_login_link(state: Billing, given: Row, ids: list[str]) -> Row:
     if not state.get("account", ids[0])["details_submitted"]:
         raise refuse("Cannot create a login link for an account that has not completed onboarding", "account")
-    return {"object": "login_link", "created": state.now, "url": f"https://connect.stripe.test/express/{ids[0]}"}
+    return {"object": "login_link", "created": state.now, "url": f"{state.site}/express/{ids[0]}"}
 
 
 @route("GET", "balance", p.BalanceRetrieveParams)

@@ -24,6 +24,7 @@ class State:
         self.events: list[Row] = []
         self.meter_events: dict[str, Row] = {}
         self.skipped = 0  # seconds that the clock is ahead
+        self.site = "https://stripe.test"  # where the pages for people are
 
     @property
     def now(self) -> int:

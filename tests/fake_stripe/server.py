@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
 from stripe import WebhookSignature
 
 from tests.fake_stripe.calls import ROUTES, visible
@@ -49,6 +50,7 @@ class FakeStripe:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.state.site = self.url
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
@@ -57,6 +59,7 @@ class FakeStripe:
 
     def reset(self) -> None:
         self.state, self.requests, self.faults, self.is_down = Billing(), [], [], False
+        self.state.site = self.url or self.state.site
         self._answers: dict[str, tuple[Any, int, Row]] = {}
         self._lock = threading.RLock()
 
@@ -130,6 +133,15 @@ class FakeStripe:
         """The webhook's body and its Stripe-Signature."""
         body = json.dumps(visible(event))
         return body.encode(), WebhookSignature.generate_signature_header(body, secret, at or int(time.time()))
+
+    def deliver(self, address: str) -> list[int]:
+        """Send what happened so far to a webhook's address; returns how it answered each."""
+        statuses = []
+        for event in self.take_events():
+            body, signature = self.sign(event)
+            headers = {"Stripe-Signature": signature, "Content-Type": "application/json"}
+            statuses.append(requests.post(address, body, headers=headers, timeout=30).status_code)
+        return statuses
 
     # --- People -----------------------------------------------------------------------------------------------------
 
@@ -229,6 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
     stripe: FakeStripe
 
     def _serve(self) -> None:
+        if not self.path.startswith("/v1/"):
+            self._show_page(*self.path.strip("/").split("/"))
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         fault = "hang up" if self.stripe.is_down else self.stripe.faults.pop(0) if self.stripe.faults else 0
         if fault == "hang up":
@@ -245,6 +260,26 @@ class _Handler(BaseHTTPRequestHandler):
             f"Request-Id: req_{secrets.token_hex(6)}\r\nStripe-Should-Retry: {'true' if fault else 'false'}\r\n\r\n"
         )
         self.wfile.write(head.encode() + content)
+
+    def _show_page(self, kind: str, id: str, *_: str) -> None:
+        """Stripe's page for people: one button, and back to where they came from."""
+        fake, head = self.stripe, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+        content = (
+            b"<!doctype html><title>Stripe</title><h1>Stripe</h1><form method=post><button>Confirm</button></form>"
+        )
+        if self.command == "POST":
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if kind == "pay":
+                target = fake.complete_checkout(id)["success_url"]
+            elif kind == "portal":
+                fake.confirm_portal(id)
+                flow = fake.state.get("billing_portal.session", id)["flow_data"]
+                target = flow["after_completion"]["redirect"]["return_url"]
+            else:
+                fake.finish_onboarding(id)
+                target = self.headers.get("Referer", "/")
+            head, content = f"HTTP/1.1 303 See Other\r\nLocation: {target}\r\n", b""
+        self.wfile.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
 
     do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - http.server's names
 
