@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -18,6 +18,7 @@ from billing.customers import lock_customer
 from billing.events import apply_event, store_event
 from billing.invoices import describe_invoice, store_invoice
 from billing.models import Customer, Invoice, StripeEvent, Subscription
+from billing.signals import stripe_compared
 from billing.stripe import ask
 from billing.subscriptions import describe_subscription, draw_plan, store_subscription
 
@@ -40,6 +41,8 @@ def reconcile(*, mend: bool = True) -> list[Drift]:
     found = list(_find_missed_events(mend))
     for customer in Customer.objects.exclude(stripe_id=None).order_by("created_at").iterator(chunk_size=500):
         found += _reconcile_customer(customer.stripe_id or "", mend)
+    for _receiver, answer in stripe_compared.send(sender=Customer, mend=mend):
+        found += cast("list[Drift]", answer)
     for drift in found:
         logger.warning("drift from Stripe (%s): %s", "mended" if mend else "left", drift)
     return found

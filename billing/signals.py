@@ -11,3 +11,7 @@ budget_alert = Signal()
 # transaction that applies the event. A receiver that finds it its own locks its rows, reads the object anew from Stripe
 # (billing.stripe.ask), and answers True.
 stripe_object_changed = Signal()
+
+# mend: bool. The nightly comparison with Stripe has come to what higher apps keep: a receiver returns what differs as a
+# list of billing.reconcile.Drift, and takes over what Stripe says when `mend` is set.
+stripe_compared = Signal()

@@ -10,13 +10,15 @@ from django.dispatch import receiver
 
 from agents.models import Agent
 from agents.signals import agent_deleting
-from billing.signals import stripe_object_changed
+from billing.signals import stripe_compared, stripe_object_changed
 from store.models import Listing, Remix, Review
 from store.payments_mirror import hear_of_payment
+from store.payments_reconcile import compare_payments
 from store.reviews import count_ratings
 from store.services import require_no_buyers
 
 stripe_object_changed.connect(hear_of_payment, dispatch_uid="store.payments")
+stripe_compared.connect(compare_payments, dispatch_uid="store.payments")
 
 
 @receiver(post_delete, sender=Listing)

@@ -1,4 +1,5 @@
 import random
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -7,6 +8,7 @@ from django.utils import timezone
 from accounts.models import Membership, Role
 from billing.events import apply_event, receive_event
 from billing.models import Grant, StripeEvent
+from billing.reconcile import reconcile
 from store.models import Creator, Listing, ListingDay, Purchase
 from store.services import update_creator
 from store.sessions import find_access
@@ -172,7 +174,7 @@ def test_month_opens_until_its_end_and_moves_on_with_each_payment(market):
     purchase = market.buy(listing)
     first = purchase.grant.expires_at
     assert (purchase.kind, purchase.status, purchase.paid, purchase.fee) == ("month", "active", 900, 90)
-    assert first > timezone.now() + timezone.timedelta(days=29)
+    assert first > timezone.now() + timedelta(days=29)
     assert find_access(listing, market.user).access == "purchase"
     market.stripe.renew(purchase.subscription_id)
     market.hear()
@@ -337,3 +339,21 @@ def test_lists_of_purchases_and_sales_cost_the_same_queries(market, rows, django
         assert len(market.buyer.get("/api/store/purchases").json()["data"]) == rows
     with django_assert_num_queries(5):
         assert len(market.creator.get(f"/api/store/mine/{listing.pk}/purchases").json()["data"]) == rows
+
+
+def test_reconciliation_mends_accounts_months_and_forgotten_pages(market):
+    purchase = market.buy(market.sell(**MONTH))
+    other = make_draft(market.workspace, **PACK)
+    market.creator.post(f"/api/store/mine/{other.pk}/publish", {}, content_type="application/json")
+    page = market.checkout(Listing.objects.get(pk=other.pk))
+    page["status"] = "expired"
+    Purchase.objects.filter(paid_at=None).update(created_at=timezone.now() - timedelta(days=2))
+    market.stripe.cancel(purchase.subscription_id)
+    account = market.stripe.state.get("account", Creator.objects.get().stripe_account_id)
+    account["charges_enabled"] = False
+    market.stripe.take_events()  # none of them ever comes
+    assert [drift.what.split()[0] for drift in reconcile(mend=False)] == ["account", "purchase", "purchase"]
+    assert sorted(Purchase.objects.values_list("status", flat=True)) == ["active", "pending"]
+    assert len(reconcile()) == 3 and reconcile() == []
+    assert sorted(Purchase.objects.values_list("status", flat=True)) == ["ended", "ended"]
+    assert not Creator.objects.get().stripe_charges_enabled and find_access(purchase.listing, market.user) is None
