@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.permissions import Principal, is_allowed
 from agents.selectors import get_agent
 from agents.views import GLYPHS
+from billing.stripe import is_configured
 from core.policy import OPERATOR, SIGNED_IN, with_policy
 from store import dashboard, wizard
 from store.access import list_tokens
@@ -22,9 +23,10 @@ from store.days import describe_days
 from store.library import describe_library
 from store.models import Listing, ListingStatus, ReportStatus
 from store.moderation import REASONS, list_reports
+from store.payments import list_sales
 from store.selectors import find_creator, get_mine, list_mine, list_releases, list_reviews
 
-SHOWN_DAYS, SHOWN_REVIEWS, SHOWN_REPORTS = 30, 50, 100
+SHOWN_DAYS, SHOWN_REVIEWS, SHOWN_REPORTS, SHOWN_SALES = 30, 50, 100, 100
 
 
 @with_policy("listing.edit")
@@ -72,9 +74,14 @@ def mine(request: HttpRequest) -> HttpResponse:
         "creator": find_creator(principal.workspace_id),
         "may_edit": is_allowed(principal, "listing.edit"),
         "may_edit_creator": is_allowed(principal, "creator.edit"),
-        "payments_configured": bool(settings.STRIPE_SECRET_KEY),
+        "payments_configured": is_configured(),
         "site": settings.SITE_URL,
-        "messages_js": {"profile_saved": _("Your profile is saved.")},
+        "messages_js": {
+            "profile_saved": _("Your profile is saved."),
+            "available": _("Available"),
+            "pending": _("On the way to your account"),
+            "payout": _("Payout on {day}"),
+        },
         **_chart(days, metric),
     }
     return render(request, "store/mine.html", context)
@@ -89,7 +96,7 @@ def mine_listing(request: HttpRequest, listing_id: UUID) -> HttpResponse:
     listing = get_mine(principal.workspace_id, listing_id)
     stats = describe_days(listing, SHOWN_DAYS)
     metric = dashboard.metric_named(request.GET.get("metric", ""))
-    may_edit = is_allowed(principal, "listing.edit")
+    may_edit, may_sell = is_allowed(principal, "listing.edit"), is_allowed(principal, "creator.edit")
     context = {
         "listing": listing,
         "stats": stats,
@@ -99,7 +106,7 @@ def mine_listing(request: HttpRequest, listing_id: UUID) -> HttpResponse:
         "tokens": list(list_tokens(listing)) if may_edit else [],
         "reviews": list(list_reviews(listing)[:SHOWN_REVIEWS]),
         "releases": list(list_releases(listing)[:SHOWN_REVIEWS]),
-        "address": f"{settings.SITE_URL}/store/{listing.slug}",
+        "sales": list(list_sales(principal.workspace_id).filter(listing=listing)[:SHOWN_SALES]) if may_sell else [],
         "may_edit": may_edit,
         "page": {"id": str(listing.pk), "slug": listing.slug},
         "messages_js": _listing_messages(),
@@ -169,4 +176,8 @@ def _listing_messages() -> dict[str, str]:
         "published": _("Published."),
         "unpublished": _("Taken out of the store."),
         "reply_saved": _("Your reply is saved."),
+        "refund": _("Refund"),
+        "refund_title": _("Give {name} the money back?"),
+        "refund_text": _("The last payment goes back, with the platform's fee, and the access ends at once."),
+        "refunded": _("The payment goes back."),
     }

@@ -128,6 +128,7 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
         **meta,
         "structured": structured_data(listing, meta["canonical"], meta["image"]),
         "reasons": REASONS.items(),
+        "is_bought": user is not None and request.GET.get("bought") == "1",
         "page": page,
         "messages_js": {"reported": _("Thank you. The operator will look at it."), "anonymous": _("Anonymous")},
     }

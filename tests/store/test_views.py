@@ -335,6 +335,23 @@ def test_viewer_looks_at_listings_and_changes_nothing():
     assert 'id="unpublish"' not in page
 
 
+def test_sales_are_shown_to_owners_alone():
+    owner, editor = sign_in(), sign_in(role=Role.EDITOR)
+    for maker in (owner, editor):
+        listing = make_listing(maker.workspace, **PER_MONTH)
+        make_purchase(listing, make_user(name="Aïcha"), paid=900, fee=90)
+        page = read(maker, f"/store/mine/{listing.pk}")
+        assert ("Aïcha" in page) == (maker is owner)
+        assert ("data-refund" in page) == (maker is owner)
+
+
+def test_page_thanks_the_buyer_who_comes_back_from_the_payment():
+    reader, listing = sign_in(), make_listing(**PER_MONTH)
+    assert "Your payment is being confirmed" in read(reader, f"/store/{listing.slug}?bought=1")
+    make_purchase(listing, reader.user)
+    assert "It is yours to use." in read(reader, f"/store/{listing.slug}?bought=1")
+
+
 def test_library_holds_what_was_used_bought_and_remixed():
     reader = sign_in()
     used, bought = make_listing(name="Used one"), make_listing(name="Bought one", **PER_MONTH)

@@ -1,9 +1,11 @@
 // The creator's pages: profile and payouts; one listing's tokens, replies, and the ways out of the store.
 import { api } from "../lib/api.js";
 import { confirmDialog } from "../lib/dialog.js";
-import { t } from "../lib/i18n.js";
+import { h } from "../lib/dom.js";
+import { locale, t } from "../lib/i18n.js";
 import { toast } from "../lib/toast.js";
 import { onSubmit } from "../store/forms.js";
+import { formatAmount } from "../store/price.js";
 
 const get = (id) => document.getElementById(id);
 const data = get("listing-page");
@@ -43,9 +45,9 @@ for (const form of document.querySelectorAll("[data-reply]")) {
 }
 
 document.addEventListener("click", async ({ target }) => {
-  const button = target.closest("[data-revoke], #unpublish, #delete");
+  const button = target.closest("[data-revoke], [data-refund], #unpublish, #delete");
   if (!button) return;
-  const what = button.id || "revoke";
+  const what = button.id || ("refund" in button.dataset ? "refund" : "revoke");
   const { name } = button.dataset;
   const sure = await confirmDialog({
     title: t(`${what}_title`, { name }),
@@ -62,6 +64,11 @@ const ACTIONS = {
     get(`token-${dataset.revoke}`).remove();
     toast(t("revoked"));
   },
+  async refund({ dataset }) {
+    await api.post(`${base}/purchases/${dataset.refund}/refund`);
+    toast(t("refunded"));
+    location.reload();
+  },
   async unpublish() {
     await api.post(`${base}/unpublish`);
     location.reload();
@@ -71,6 +78,30 @@ const ACTIONS = {
     location.assign("/store/mine");
   },
 };
+
+const payouts = get("payouts-list");
+if (payouts && "account" in payouts.dataset) showPayouts();
+
+/** What the account at Stripe holds, and what it has paid out; said in words when Stripe does not answer. */
+async function showPayouts() {
+  const row = (label, amount, currency) =>
+    h("p", { class: "row row--between" }, h("span", {}, label), h("b", { class: "num" }, formatAmount(amount, currency.toUpperCase())));
+  try {
+    const { balances, payouts: paid } = await api.get("/api/store/creator/payouts");
+    payouts.replaceChildren(
+      ...balances.flatMap(({ currency, available, pending }) => [
+        row(t("available"), available, currency),
+        row(t("pending"), pending, currency),
+      ]),
+      ...paid.map(({ amount, currency, arrives_at: at }) => {
+        const day = at ? new Intl.DateTimeFormat(locale, { dateStyle: "medium" }).format(new Date(at)) : "";
+        return row(t("payout", { day }), amount, currency);
+      }),
+    );
+  } catch (error) {
+    payouts.replaceChildren(h("p", { class: "muted" }, error.message));
+  }
+}
 
 async function attempt(button, run) {
   button.setAttribute("aria-busy", "true");
