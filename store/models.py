@@ -81,6 +81,12 @@ class PriceKind(models.TextChoices):
     PACK = "pack", _("Per pack of messages")
 
 
+# Of a listing's words, those of its name, tags and category; an index finds them.
+LABELS = models.Func(
+    models.F("search"), template="ts_filter(%(expressions)s, '{a,b}')", output_field=SearchVectorField()
+)
+
+
 class Listing(Timestamped):
     """An agent in the store. Its id and slug never change; what it says of itself is public as soon as it is saved.
 
@@ -129,6 +135,7 @@ class Listing(Timestamped):
         ordering = ["-created_at"]
         indexes = [
             GinIndex(fields=["search"], name="store_listing_search"),
+            GinIndex(LABELS, name="store_listing_labels"),
             *(
                 models.Index(
                     fields=[f"-{column}", "-id"],

@@ -8,6 +8,7 @@ out, added, changed, or swapped with its neighbour) shares a one-letter deletion
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.search import SearchQuery, SearchRank
@@ -17,12 +18,13 @@ from django.db.models.functions import Cast
 from django.utils.translation import override
 
 from store.categories import CATEGORIES
-from store.models import Listing, SearchWord
+from store.models import LABELS, Listing, SearchWord
 
 MAX_WORD = 40
 _SHORTEST_MENDED = 3  # letters: of shorter words, everything is one letter away from everything
 _MOST_QUERY_WORDS = 8
 _MOST_ALTERNATIVES = 40  # for one mistyped word
+_MOST_RANKED = 400  # of each way to match
 _EXACT_FIRST = 10.0  # more than any rank
 _WORDS = re.compile(r"[^\W_]+")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})  # Unicode does not take them apart
@@ -113,7 +115,8 @@ def forget_unused_words() -> int:
 def match_listings(listings: QuerySet[Listing], text: str) -> QuerySet[Listing]:
     """The listings with all the text's words, each with a `score`, best first: those that have them as typed lead.
 
-    The last word may be the beginning of one. One query for the words that may have been meant.
+    The last word may be the beginning of one. One query for the words that may have been meant. Of a word that is in
+    thousands of listings, only the most used ones are ranked: to read what all of them say would take too long.
     """
     words = words_of(text)[:_MOST_QUERY_WORDS]
     if not words:
@@ -121,9 +124,18 @@ def match_listings(listings: QuerySet[Listing], text: str) -> QuerySet[Listing]:
     meant = find_meant(words)
     exact = _make_query(words, {})
     wide = _make_query(words, meant) if any(meant.values()) else exact
+    candidates = _choose_candidates(listings, exact, wide)
     is_exact = Cast(_Matches(F("search"), exact), FloatField()) if wide is not exact else Value(1.0)
     score = is_exact * Value(_EXACT_FIRST) + Cast(SearchRank(F("search"), wide), FloatField())
-    return listings.filter(search=wide).annotate(score=score).order_by("-score", "-id")
+    return listings.filter(pk__in=candidates).annotate(score=score).order_by("-score", "-id")
+
+
+def _choose_candidates(listings: QuerySet[Listing], exact: SearchQuery, wide: SearchQuery) -> QuerySet[Listing, Any]:
+    """The most used of those that match in name, tags or category, of those that match as typed, and of all others."""
+    used = listings.order_by("-trending_score", "-id").values("pk")
+    named = used.alias(labels=LABELS).filter(labels=wide)
+    ways = [used.filter(search=query) for query in ([exact] if wide is exact else [exact, wide])]
+    return named[:_MOST_RANKED].union(*(way[:_MOST_RANKED] for way in ways))
 
 
 def find_meant(words: list[str]) -> dict[str, list[str]]:

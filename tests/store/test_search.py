@@ -2,6 +2,7 @@
 
 import pytest
 
+from store import search
 from store.models import Listing, SearchWord
 from store.search import forget_unused_words, is_mistyped, match_listings, shorten, words_of
 from store.services import update_listing
@@ -104,3 +105,16 @@ def test_a_query_costs_two_statements_whatever_it_finds(django_assert_num_querie
     make_draft(name="Garden three")
     with django_assert_num_queries(2):
         find("gardn")
+
+
+def test_of_a_word_that_is_everywhere_names_and_what_was_typed_are_not_lost(monkeypatch):
+    monkeypatch.setattr(search, "_MOST_RANKED", 2)
+    for number in range(4):
+        used = make_draft(name=f"Popular {number}", description="garden")
+        Listing.objects.filter(pk=used.pk).update(trending_score=10 + number)
+    make_draft(name="Garden planner")
+    make_draft(name="Odd", description="gardem")
+
+    assert find("gardem")[0] == "Odd"
+    assert find("garden")[0] == "Garden planner"
+    assert len(find("garden")) < 6
