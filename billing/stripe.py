@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-TIMEOUT_SECONDS = (5.0, 20.0)  # to connect, to be answered
+TIMEOUT_SECONDS = (3.0, 12.0)  # to connect, to be answered
 TOLERANCE_SECONDS = 300  # how old a signature may be
 _RETRIES = 2
 _BUSY = (429, 500, 502, 503, 504)

@@ -1,4 +1,6 @@
 import random
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from billing.models import Customer, Invoice, StripeEvent, Subscription
 from billing.signals import stripe_object_changed
 from tests.billing.shop import Buyer
 from tests.fake_stripe import FakeStripe
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -146,24 +149,48 @@ def test_hundred_deliveries_at_once_have_one_effect(fake_stripe):
     def listen(kind: str, **_: Any) -> None:
         heard.append(kind)
 
-    def deliver_once(_: int) -> int:
-        try:
-            answer = Client().post(
-                "/api/webhooks/stripe", body, content_type="application/json", headers={"Stripe-Signature": signature}
-            )
-            apply_event(StripeEvent.objects.get().pk)
-            return answer.status_code
-        finally:
-            connection.close()
+    def deliver_once() -> int:
+        answer = post(body, signature)
+        apply_event(StripeEvent.objects.get().pk)
+        return int(answer.status_code)
 
     stripe_object_changed.connect(listen)
     with ThreadPoolExecutor(10) as pool:
-        statuses = list(pool.map(deliver_once, range(100)))
+        statuses = list(pool.map(lambda _: in_thread(deliver_once), range(100)))
     stripe_object_changed.disconnect(listen)
     assert statuses == [200] * 100
     assert heard == ["subscription"]
     assert StripeEvent.objects.get().processed_at is not None
     assert buyer.plan == "pro" and Subscription.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_worker_that_read_an_older_state_does_not_write_it_last(fake_stripe):
+    """One worker hears from Stripe that a payment failed, and is slow; meanwhile it is paid, which another is told."""
+    buyer = Buyer(fake_stripe)
+    stripe_id = buyer.buy().stripe_id
+    invoice = fake_stripe.fail_payment(stripe_id)
+    (failed,) = fake_stripe.take_events("customer.subscription.updated")
+    go_on = threading.Event()
+    fake_stripe.holds[f"/v1/subscriptions/{stripe_id}"] = go_on
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(in_thread, deliver, fake_stripe, failed)
+        wait_until(lambda: not fake_stripe.holds)  # the answer is made, and on its way
+        fake_stripe.pay(invoice["id"])
+        (paid,) = fake_stripe.take_events("customer.subscription.updated")
+        quick = pool.submit(in_thread, deliver, fake_stripe, paid)
+        time.sleep(0.3)  # long enough to overtake, if it could
+        go_on.set()
+        slow.result(30)
+        quick.result(30)
+    assert Subscription.objects.get().status == "active"
+
+
+def in_thread(do: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return do(*arguments)
+    finally:
+        connection.close()
 
 
 def post(body: bytes, signature: str) -> Any:

@@ -40,6 +40,7 @@ class FakeStripe:
     requests: list[Recorded] = field(default_factory=list)
     faults: list[int | str] = field(default_factory=list)
     is_down: bool = False
+    holds: dict[str, threading.Event] = field(default_factory=dict)  # path → what its next answer waits for
 
     def start(self) -> None:
         fake = self
@@ -59,7 +60,7 @@ class FakeStripe:
 
     def reset(self) -> None:
         self.state, self.requests, self.faults, self.is_down = Billing(), [], [], False
-        self.state.site = self.url or self.state.site
+        self.state.site, self.holds = self.url or self.state.site, {}
         self._answers: dict[str, tuple[Any, int, Row]] = {}
         self._lock = threading.RLock()
 
@@ -255,6 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             status, answer = self.stripe.answer(self.command, self.path, body, self.headers)
         content = json.dumps(answer).encode()
+        if hold := self.stripe.holds.pop(urlsplit(self.path).path, None):
+            hold.wait(30)
         head = (
             f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
             f"Request-Id: req_{secrets.token_hex(6)}\r\nStripe-Should-Retry: {'true' if fault else 'false'}\r\n\r\n"
