@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from accounts.models import Membership
 from agents.services import delete_agent, save_config
+from store.categories import CATEGORIES
 from store.models import Listing, Payer, Visibility
 from store.selectors import front_page
 from store.services import publish_listing, unpublish_listing
@@ -184,3 +186,8 @@ def test_a_listing_vanishes_with_its_agent():
     delete_agent(agent=listing.agent)
     assert Client().get(f"{LIST}/{listing.slug}").status_code == 404
     assert not Listing.objects.exists()
+
+
+def test_every_shelf_has_an_icon_that_is_there():
+    known = set((settings.BASE_DIR / "assets/icons.txt").read_text().split())
+    assert {shelf.icon for shelf in CATEGORIES.values()} <= known
