@@ -19,6 +19,7 @@ TRENDING_DAYS = 7
 HALF_LIFE_DAYS = 2
 PRIOR_WEIGHT = 5  # ratings of the store's mean that each rated listing has from the start
 _USES = "uses"
+_LOCK = 0x5343_4F52
 _LONG_AGO = timedelta(days=TRENDING_DAYS)
 # Ids are made in the order of time, so that the primary keys are the index. The creator's own chats do not count.
 _IS_OWN = """EXISTS (
@@ -90,6 +91,7 @@ def count_uses(now: datetime | None = None) -> int:
     progress = Progress.objects.select_for_update(skip_locked=True).filter(name=_USES).first()
     if progress is None or progress.until >= until:
         return 0
+    _wait_for_scores()
     with connection.cursor() as cursor:
         cursor.execute(_COUNT_USES, {"first": first_uuid7(progress.until), "last": first_uuid7(until)})
         used = [row[0] for row in cursor.fetchall()]
@@ -100,20 +102,31 @@ def count_uses(now: datetime | None = None) -> int:
     return len(used)
 
 
+@transaction.atomic
 def score_trends(listing_ids: list[UUID] | None = None) -> int:
     """Set the trending score of these listings, or of all: uses of the last 7 days, half as much every two days.
 
     Only what changes is written; how many did.
     """
+    _wait_for_scores()
     return _run(_SCORE_TRENDS, {"today": timezone.now().date(), "some": listing_ids})
 
 
+@transaction.atomic
 def score_ratings(listing_id: UUID | None = None) -> int:
     """Set the rating score of one listing, or of all: its mean, drawn to the store's while its ratings are few.
 
     A listing without ratings has 0 and comes last. How many changed.
     """
+    if listing_id is None:
+        _wait_for_scores()
     return _run(_SCORE_RATINGS, {"one": listing_id})
+
+
+def _wait_for_scores() -> None:
+    """Whoever writes many listings does so alone: two in different orders would wait for one another."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def _run(statement: str, parameters: dict[str, Any]) -> int:
