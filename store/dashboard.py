@@ -1,7 +1,7 @@
 """The creator's dashboard: figures of all listings together, and the chart that shows them by day."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,7 @@ METRICS: dict[str, Promise] = {
     "remixes": _("Remixes"),
     "revenue": _("Revenue"),
 }
-WIDTH, HEIGHT, _TOP, _BOTTOM, _LEFT = 640, 200, 12, 26, 44
+WIDTH, HEIGHT, _TOP, _BOTTOM, _LEFT = 800, 220, 12, 30, 64
 _GRID_LINES = 4
 
 
@@ -63,8 +63,9 @@ def metric_named(name: str) -> str:
     return name if name in METRICS else next(iter(METRICS))
 
 
-def draw_chart(days: Sequence[dict[str, Any]], metric: str) -> dict[str, Any]:
+def draw_chart(counts: Sequence[dict[str, Any]], metric: str) -> dict[str, Any]:
     """A bar for each day in a picture of WIDTH by HEIGHT: bars {x, y, width, height, day, value} and grid lines."""
+    days = [{**count, "day": date.fromisoformat(count["day"])} for count in counts]
     top = _round_up(max((day[metric] for day in days), default=0))
     room = HEIGHT - _TOP - _BOTTOM
     step = (WIDTH - _LEFT) / max(len(days), 1)
@@ -81,7 +82,7 @@ def draw_chart(days: Sequence[dict[str, Any]], metric: str) -> dict[str, Any]:
     return {
         "width": WIDTH, "height": HEIGHT, "left": _LEFT, "base": HEIGHT - 8, "bars": bars, "lines": lines,
         "is_empty": not any(day[metric] for day in days),
-        "first": days[0]["day"] if days else "", "last": days[-1]["day"] if days else "",
+        "first": days[0]["day"] if days else "", "last": days[-1]["day"] if days else "", "days": days,
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
@@ -27,6 +28,12 @@ from store.payments import list_sales
 from store.selectors import find_creator, get_mine, list_mine, list_releases, list_reviews
 
 SHOWN_DAYS, SHOWN_REVIEWS, SHOWN_REPORTS, SHOWN_SALES = 30, 50, 100, 100
+
+_REPORT_STATUSES = (
+    (ReportStatus.OPEN, gettext_lazy("To decide")),
+    (ReportStatus.UPHELD, gettext_lazy("Upheld")),
+    (ReportStatus.DISMISSED, gettext_lazy("Dismissed")),
+)
 
 
 @with_policy("listing.edit")
@@ -135,7 +142,7 @@ def moderation(request: HttpRequest) -> HttpResponse:
     down = Listing.objects.filter(status=ListingStatus.TAKEN_DOWN).select_related("creator").defer("search")
     context = {
         "status": status,
-        "statuses": ReportStatus.choices,
+        "statuses": _REPORT_STATUSES,
         "reports": [
             (report, REASONS.get(report.reason, report.reason)) for report in list_reports(status)[:SHOWN_REPORTS]
         ],
@@ -154,7 +161,6 @@ def _chart(days: list[dict[str, Any]], metric: str) -> dict[str, Any]:
     chart = dashboard.draw_chart(days, metric)
     return {
         "chart": chart,
-        "days": days,
         "metric": metric,
         "metric_label": dashboard.METRICS[metric],
         "metrics": dashboard.METRICS.items(),

@@ -311,6 +311,10 @@ def test_dashboard_sums_the_days_of_the_own_listings():
     assert "€17.50" in page
     assert "5%" in page  # 2 sales of 40 views
     assert len(re.findall('class="chart__bar"', page)) == 1
+    maker.cookies["django_language"] = "fr"
+    french = read(maker, "/store/mine?metric=revenue")
+    assert "17,50\xa0€" in french
+    assert not re.search(r'\s(?:x|y|x1|x2|y1|y2|width|height)="[^"]*,', french)  # coordinates have points
 
 
 def test_listings_page_shows_tokens_and_reviews_to_answer():

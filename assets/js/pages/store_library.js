@@ -1,6 +1,7 @@
 // The library: a subscription is changed or cancelled on Stripe's pages.
 import { api } from "../lib/api.js";
 import { toast } from "../lib/toast.js";
+import "../store/nav.js";
 
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-manage]");

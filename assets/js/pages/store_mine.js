@@ -5,6 +5,7 @@ import { h } from "../lib/dom.js";
 import { locale, t } from "../lib/i18n.js";
 import { toast } from "../lib/toast.js";
 import { onSubmit } from "../store/forms.js";
+import "../store/nav.js";
 import { formatAmount } from "../store/price.js";
 
 const get = (id) => document.getElementById(id);

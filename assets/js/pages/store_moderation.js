@@ -3,6 +3,7 @@ import { api } from "../lib/api.js";
 import { openDialog } from "../lib/dialog.js";
 import { toast } from "../lib/toast.js";
 import { onSubmit } from "../store/forms.js";
+import "../store/nav.js";
 
 const dialog = document.getElementById("decide");
 let send = null;
