@@ -1,7 +1,8 @@
 """Purchases and creators' accounts against Stripe, as part of `billing.reconcile`.
 
 Events of the last days that never came are fetched there; here is what may still differ after that: accounts, months
-that run, and pages that nobody has paid or closed for a day.
+that run, and pages that nobody has paid or closed for a day. Who pays by the month for an agent that has left the store
+is not charged again.
 """
 
 from datetime import timedelta
@@ -13,7 +14,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from billing.reconcile import Drift
-from store.models import Creator, PriceKind, Purchase, PurchaseStatus
+from billing.stripe import ask
+from store.models import Creator, ListingStatus, PriceKind, Purchase, PurchaseStatus
 from store.payments_mirror import OPEN, lock_purchase, mirror_account, mirror_purchase, read_facts
 
 _FORGOTTEN = timedelta(days=1)  # Stripe closes its page then
@@ -27,7 +29,24 @@ def compare_payments(mend: bool, **_: Any) -> list[Drift]:
     purchases = Purchase.objects.filter(months | left).exclude(checkout_session_id="").values_list("pk", flat=True)
     found = [_compare_account(creator_id, mend) for creator_id in list(accounts)]
     found += [_compare_purchase(purchase_id, mend) for purchase_id in list(purchases)]
+    found += [_end_month(purchase, mend) for purchase in _months_of_closed()]
     return [drift for drift in found if drift is not None]
+
+
+def _months_of_closed() -> list[Purchase]:
+    closed = (ListingStatus.UNPUBLISHED, ListingStatus.TAKEN_DOWN)
+    months = Purchase.objects.filter(kind=PriceKind.MONTH, status__in=OPEN, listing__status__in=closed)
+    return list(months.exclude(subscription_id="").select_related("listing"))
+
+
+def _end_month(purchase: Purchase, mend: bool) -> Drift | None:
+    """Have the subscription end with the month that is paid; the agent may come back meanwhile."""
+    id = purchase.subscription_id
+    if ask(lambda client: client.v1.subscriptions.retrieve(id)).cancel_at_period_end:
+        return None
+    if mend:
+        ask(lambda client: client.v1.subscriptions.update(id, {"cancel_at_period_end": True}))
+    return Drift(purchase.listing.workspace_id, f"purchase {purchase.pk}", "left the store", "renews itself")
 
 
 def _compare_account(creator_id: UUID, mend: bool) -> Drift | None:

@@ -357,3 +357,13 @@ def test_reconciliation_mends_accounts_months_and_forgotten_pages(market):
     assert len(reconcile()) == 3 and reconcile() == []
     assert sorted(Purchase.objects.values_list("status", flat=True)) == ["ended", "ended"]
     assert not Creator.objects.get().stripe_charges_enabled and find_access(purchase.listing, market.user) is None
+
+
+def test_month_of_an_agent_that_left_the_store_is_not_renewed(market):
+    purchase = market.buy(market.sell(**MONTH))
+    market.creator.post(f"/api/store/mine/{purchase.listing_id}/unpublish")
+    (drift,) = reconcile()
+    assert (drift.ours, drift.theirs) == ("left the store", "renews itself")
+    assert market.stripe.state.get("subscription", purchase.subscription_id)["cancel_at_period_end"] is True
+    market.hear()
+    assert reconcile() == [] and Purchase.objects.get().status == "active"
