@@ -79,7 +79,13 @@ addEventListener("hashchange", () => STEPS.includes(location.hash.slice(1)) && s
 
 /** Go to a step once what is here is stored; a published listing is stored by "Save" alone. */
 async function leaveTo(name) {
-  if (STEPS.indexOf(name) > STEPS.indexOf(step) && !page.is_published && !(await save())) return;
+  const isForward = STEPS.indexOf(name) > STEPS.indexOf(step);
+  if (isForward && !page.is_published) {
+    get("next").setAttribute("aria-busy", "true");
+    const isSaved = await save();
+    get("next").removeAttribute("aria-busy");
+    if (!isSaved) return;
+  }
   show(name);
 }
 
