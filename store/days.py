@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Count, Sum
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from store.models import Listing, ListingDay, PriceKind
+from store.models import Listing, ListingDay, PriceKind, ReviewStatus
 
 _COUNTS = ("views", "uses", "messages", "remixes", "sales")
 COLUMNS = (*_COUNTS, "revenue")
@@ -46,13 +48,15 @@ def count_view(listing: Listing, user_agent: str) -> None:
 
 
 def describe_days(listing: Listing, days: int) -> dict[str, Any]:
-    """The counts of the last `days` days, those without anything included, and their sums. One query.
+    """The counts of the last `days` days, those without anything included, and their sums. Two queries.
 
-    `conversion` is the part of views after which somebody paid, or, where nothing is paid, began to chat.
+    A day's `rating` is the mean of those that there were by its end. `conversion` is the part of views after which
+    somebody paid, or, where nothing is paid, began to chat.
     """
     first = _today() - timedelta(days=days - 1)
     found = {row.day: row for row in ListingDay.objects.filter(listing=listing, day__gte=first)}
     shown = [_describe_day(first + timedelta(days=at), found) for at in range(days)]
+    _add_ratings(listing, shown)
     totals = {name: sum(day[name] for day in shown) for name in COLUMNS}
     reached = totals["uses" if listing.price_kind == PriceKind.FREE else "sales"]
     conversion = min(round(reached / totals["views"], 4), 1.0) if totals["views"] else None
@@ -62,6 +66,19 @@ def describe_days(listing: Listing, days: int) -> dict[str, Any]:
 def _describe_day(day: date, found: dict[date, ListingDay]) -> dict[str, Any]:
     row = found.get(day)
     return {"day": day.isoformat(), **{name: getattr(row, name) if row else 0 for name in COLUMNS}}
+
+
+def _add_ratings(listing: Listing, shown: list[dict[str, Any]]) -> None:
+    """Give each day its `rating`, None before the first one."""
+    visible = listing.reviews.filter(status=ReviewStatus.VISIBLE).order_by()
+    by_day = visible.annotate(day=TruncDate("created_at")).values_list("day")
+    written = sorted(by_day.annotate(count=Count("pk"), sum=Sum("rating")))
+    count = total = 0
+    for day in shown:
+        while written and written[0][0].isoformat() <= day["day"]:
+            _, more, stars = written.pop(0)
+            count, total = count + more, total + stars
+        day["rating"] = round(total / count, 2) if count else None
 
 
 def _today() -> date:

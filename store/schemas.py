@@ -284,7 +284,7 @@ class ReplyInput(StrictSerializer):
 
 
 class DaySerializer(serializers.Serializer[Any]):
-    """One day (UTC). `revenue` is in minor units, after fees and refunds."""
+    """One day (UTC). `revenue` is in minor units, after fees and refunds; `rating` is the mean by then, or null."""
 
     day = serializers.DateField()
     views = serializers.IntegerField()
@@ -293,6 +293,7 @@ class DaySerializer(serializers.Serializer[Any]):
     remixes = serializers.IntegerField()
     sales = serializers.IntegerField()
     revenue = serializers.IntegerField()
+    rating = serializers.FloatField(allow_null=True)
 
 
 class TotalsSerializer(serializers.Serializer[Any]):

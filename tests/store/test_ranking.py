@@ -10,7 +10,7 @@ from accounts.models import Membership
 from chat.models import Channel, Conversation
 from core.ids import first_uuid7
 from store.days import add_to_day, count_view, describe_days
-from store.models import Listing, ListingDay
+from store.models import Listing, ListingDay, Review
 from store.ranking import count_uses, score_ratings, score_trends
 from store.tasks import score_listings
 from tests.factories import make_user
@@ -172,6 +172,17 @@ def test_figures_have_every_day_and_say_how_many_views_became_something():
     add_to_day(sold.pk, sales=1, revenue=810)
     found = describe_days(sold, 1)
     assert (found["totals"]["revenue"], found["conversion"], found["currency"]) == (810, 0.125, "eur")
+
+
+def test_ratings_are_told_over_time(django_assert_num_queries):
+    listing = make_listing()
+    for days_ago, rating in ((9, 5), (1, 2), (1, 2)):
+        review = Review.objects.create(listing=listing, user=make_user(), rating=rating)
+        Review.objects.filter(pk=review.pk).update(created_at=timezone.now() - timedelta(days=days_ago))
+    Review.objects.create(listing=listing, user=make_user(), rating=1, status="hidden")
+    with django_assert_num_queries(2):
+        assert [day["rating"] for day in describe_days(listing, 3)["days"]] == [5.0, 3.0, 3.0]
+    assert [day["rating"] for day in describe_days(make_listing(), 1)["days"]] == [None]
 
 
 def test_what_is_taken_back_on_a_later_day_is_negative_revenue_and_no_negative_sale():
