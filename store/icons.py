@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from core.ids import uuid7
 from store.errors import IconInvalid, IconTypeRefused
-from store.models import Listing
+from store.models import Listing, ListingStatus
 from store.services import lock_listing
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -26,7 +26,7 @@ _QUALITY = 90
 
 def icon_url(listing: Listing) -> str | None:
     """Where the uploaded icon is; its name changes with its content, so it may be cached for ever. None: generated."""
-    if not listing.icon_key:
+    if not listing.icon_key or listing.status == ListingStatus.TAKEN_DOWN:
         return None
     version = listing.icon_key.rpartition("/")[2].partition(".")[0][-8:]
     return f"{reverse('store-icon', args=[listing.slug])}?v={version}"

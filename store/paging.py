@@ -33,6 +33,14 @@ def read_limit(asked: str) -> int:
     return min(max(limit, 1), LARGEST_LIMIT)
 
 
+def read_moment(text: str) -> datetime:
+    """A moment of a cursor. Raises ValueError for one without its zone: nobody knows when that is."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return moment
+
+
 def cut_page(rows: QuerySet[Any], order: Order, *, cursor: str, limit: int) -> tuple[list[Any], str | None]:
     """The rows after the cursor's place, and the cursor of what follows. Raises BadRequest for a forged cursor."""
     column = order.column
@@ -57,7 +65,7 @@ def _decode(cursor: str, order: Order) -> tuple[Any, UUID]:
             raise ValueError
         value, row_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return order.read(value), UUID(row_id)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise BadRequest(
             "This cursor is not valid. Start again without one.", code="cursor_invalid", param="cursor"
         ) from None

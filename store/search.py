@@ -120,7 +120,7 @@ def match_listings(listings: QuerySet[Listing], text: str) -> QuerySet[Listing]:
     """
     words = words_of(text)[:_MOST_QUERY_WORDS]
     if not words:
-        return listings.none()
+        return listings.annotate(score=Value(0.0, FloatField())).none()
     meant = find_meant(words)
     exact = _make_query(words, {})
     wide = _make_query(words, meant) if any(meant.values()) else exact

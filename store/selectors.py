@@ -1,7 +1,6 @@
 """Reads of the store. What is public needs no workspace; what is a creator's starts with it."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +24,7 @@ from store.models import (
     ReviewStatus,
     Visibility,
 )
-from store.paging import Order
+from store.paging import Order, read_moment
 from store.search import match_listings
 
 SHOWN_IN_SECTION = 12
@@ -33,7 +32,7 @@ _MOST_IN_LIBRARY = 50
 SORTS: dict[str, Order] = {
     "trending": Order("trending_score", float),
     "rating": Order("rating_score", float),
-    "new": Order("published_at", datetime.fromisoformat),
+    "new": Order("published_at", read_moment),
 }
 BY_SCORE = Order("score", float)
 # What a card does not show; the search's words would be the most of a row.
@@ -86,8 +85,9 @@ def find_listing(slug: str) -> Listing:
 
 
 def find_icon(slug: str) -> str:
-    """The uploaded icon's key in the file storage: of any listing, for its creator looks at drafts. Raises NotFound."""
-    key = Listing.objects.filter(slug=slug).values_list("icon_key", flat=True).first()
+    """The uploaded icon's key in the file storage: of drafts, too, which their creator looks at. Raises NotFound."""
+    shown = Listing.objects.filter(slug=slug).exclude(status=ListingStatus.TAKEN_DOWN)
+    key = shown.values_list("icon_key", flat=True).first()
     if not key:
         raise NotFound()
     return key

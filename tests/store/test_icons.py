@@ -16,6 +16,7 @@ from accounts.models import Membership
 from agents.services import delete_agent
 from store.icons import draw_icon
 from store.models import Listing
+from store.moderation import moderate_listing
 from tests.store.making import make_draft, make_listing
 from tests.store.visiting import sign_in
 
@@ -116,6 +117,17 @@ def test_an_icon_is_served_for_long_replaced_and_removed(django_capture_on_commi
     owner = sign_in(Membership.objects.get(workspace=listing.workspace).user)
     assert owner.delete(f"/api/store/mine/{listing.pk}/icon").json()["icon_url"] is None
     assert Client().get(second).status_code == 404
+
+
+def test_the_icon_of_what_was_taken_down_is_not_shown_any_more():
+    listing = make_listing()
+    address = upload(listing, make_picture()).json()["icon_url"]
+    moderate_listing(listing_id=listing.pk, action="take_down", reason="Not yours.")
+    assert Client().get(address).status_code == 404
+    owner = sign_in(Membership.objects.get(workspace=listing.workspace).user)
+    assert owner.get(f"/api/store/mine/{listing.pk}").json()["icon_url"] is None
+    moderate_listing(listing_id=listing.pk, action="restore", reason="")
+    assert Client().get(address).status_code == 200
 
 
 def test_the_file_goes_with_the_agent(django_capture_on_commit_callbacks):

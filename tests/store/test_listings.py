@@ -1,7 +1,9 @@
 """The storefront through its API: what is shown, in which order, page by page, and what that costs."""
 
+import base64
 from typing import Any
 
+import orjson
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -87,9 +89,27 @@ def test_shelves_and_prices_narrow_the_list():
     assert names("price=paid&category=support") == []
 
 
+def forge(value: Any) -> str:
+    place = orjson.dumps([value, "01a1ffa0-cb2e-7b2b-b31c-2636a70003ac"])
+    return base64.urlsafe_b64encode(place).rstrip(b"=").decode()
+
+
 @pytest.mark.parametrize(
-    "query", ["sort=x", "category=x", "price=x", "cursor=x", "cursor=WzEsMl0", "cursor=" + "x" * 999]
+    "query", ["q=!!", "q=%00", "q=%F0%9F%98%80", f"cursor={forge(1e308)}", f"cursor={forge('nan')}"]
 )
+def test_odd_questions_have_empty_answers(query):
+    make_listing(name="Guide")
+    assert len(names(query)) <= 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sort=x", "category=x", "price=x", "cursor=x", "cursor=WzEsMl0", "cursor=" + "x" * 999,
+        f"cursor={forge('x')}", f"cursor={forge(None)}", f"cursor={forge([])}", f"cursor={forge(10**19)}&sort=new",
+        f"cursor={forge('2026-01-01')}&sort=new", f"cursor={forge({})}&q=x",
+    ],
+)  # fmt: skip
 def test_what_cannot_be_asked_is_refused(query):
     answer = Client().get(f"{LIST}?{query}")
     assert answer.status_code == 400

@@ -1,9 +1,11 @@
 """A creator's own routes: drafts, prices, publishing, tokens, the creator's name."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -11,6 +13,7 @@ from accounts.models import Membership, Role, Workspace
 from agents.models import Agent, ApiKey
 from agents.services import save_config
 from billing.models import Grant
+from store.errors import AlreadyListed
 from store.models import AccessToken, Creator, Listing, Release
 from store.services import create_listing
 from tests.factories import make_agent, make_user, make_workspace
@@ -260,3 +263,24 @@ def test_slugs_of_the_same_name_differ(workspace):
         for name in ("Guide", "Guide", "指南")
     }
     assert len(slugs) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_first_listings_at_the_same_moment_share_one_creator_and_an_agent_has_one(settings):
+    settings.DEFAULT_PLAN = "unlimited"
+    workspace = make_workspace()[0]
+    agents = [make_agent(workspace) for _ in range(6)]
+
+    def prepare(agent: Agent) -> str:
+        try:
+            make_draft(agent=agent)
+        except AlreadyListed:
+            return "already"
+        finally:
+            connection.close()
+        return "made"
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(prepare, agents[:5])) == {"made"}
+        assert sorted(pool.map(prepare, [agents[5]] * 6)) == ["already"] * 5 + ["made"]
+    assert Creator.objects.count() == 1

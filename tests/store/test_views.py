@@ -339,6 +339,16 @@ def test_viewer_looks_at_listings_and_changes_nothing():
     assert 'id="unpublish"' not in page
 
 
+@pytest.mark.parametrize("key", ["", "sk_test_1"])
+def test_payouts_are_offered_where_the_server_takes_payments(settings, key):
+    settings.BILLING, settings.STRIPE_SECRET_KEY = True, key
+    page = read(sign_in(), "/store/mine")
+    button = re.search(r'<button[^>]*id="connect"([^>]*)>', page)
+    assert button
+    assert ("hidden" not in button[1]) == bool(key)
+    assert ("This server takes no payments" in page) == (not key)
+
+
 def test_sales_are_shown_to_owners_alone():
     owner, editor = sign_in(), sign_in(role=Role.EDITOR)
     for maker in (owner, editor):
