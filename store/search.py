@@ -24,7 +24,7 @@ MAX_WORD = 40
 _SHORTEST_MENDED = 3  # letters: of shorter words, everything is one letter away from everything
 _MOST_QUERY_WORDS = 8
 _MOST_ALTERNATIVES = 40  # for one mistyped word
-_MOST_RANKED = 400  # of each way to match
+_MOST_RANKED = 200  # of each way to match
 _EXACT_FIRST = 10.0  # more than any rank
 _WORDS = re.compile(r"[^\W_]+")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})  # Unicode does not take them apart
@@ -62,7 +62,7 @@ def _common_start(one: str, other: str) -> int:
 
 
 def index_listing(listing: Listing) -> None:
-    """Make the listing findable by its words as they are now. Within the transaction that saves it; three statements.
+    """Make the listing findable by its words as they are now. Within the transaction that saves it; a few statements.
 
     The category counts with its names in all languages.
     """
@@ -96,7 +96,9 @@ def _category_names(category_id: str) -> str:
 def _remember(words: Iterable[str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
-    rows = [SearchWord(word=word, shortened=shorten(word)) for word in sorted(words) if len(word) >= _SHORTEST_MENDED]
+    long = {word for word in words if len(word) >= _SHORTEST_MENDED}
+    new = long.difference(SearchWord.objects.filter(word__in=long).values_list("word", flat=True))
+    rows = [SearchWord(word=word, shortened=shorten(word)) for word in sorted(new)]
     SearchWord.objects.bulk_create(rows, ignore_conflicts=True)
 
 
