@@ -32,8 +32,11 @@ def published(visitor: Visitor, member: Any) -> str:
 def test_agent_is_published_found_used_reviewed_and_remixed(visitor: Visitor, published: str, model: FakeModel) -> None:
     stranger = visitor()
     page = stranger.open("/store")
-    page.get_by_label("Search the store").press_sequentially("harbuor")
+    page.get_by_label("Search the store").press_sequentially("har")
+    expect(page).to_have_url(re.compile(r"\?q=har$"))
+    page.get_by_label("Search the store").press_sequentially("buor")
     expect(page).to_have_url(re.compile(r"\?q=harbuor$"))
+    expect(page.locator("#announcer")).to_contain_text("shown")
     page.get_by_role("link", name=re.compile("Tide table")).first.click()
     page.get_by_role("link", name="Use").click()
     expect(page.locator("html[data-ready]")).to_be_attached()
