@@ -3,15 +3,18 @@
     python -m bench.store [--listings 10000] [--requests 200] [--json]
 
 Names, descriptions and tags are put together from words as frequent as words are (some in every listing, most in
-few). Times are those of whole requests through Django's test client, middlewares, templates and JSON included.
+few). Times are those of whole requests through Django's test client, middlewares, templates and JSON included; CPU is
+that of the process and of its PostgreSQL backend together.
 """
 
 import argparse
 import json
+import os
 import random
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from bench.throwaway import throwaway_agent
@@ -43,9 +46,11 @@ def main() -> None:
         json.dump({"listings": options.listings, "filled_s": filled, "requests": rows}, sys.stdout, indent=1)
         return
     print(f"{options.listings} listings, filled in {filled:.0f} s; {options.requests} requests each\n")
-    print("| request | P50 ms | P95 ms | max ms | queries |\n|---|---|---|---|---|")
+    print("| request | P50 ms | P95 ms | max ms | CPU ms | queries |\n|---|---|---|---|---|---|")
     for name, row in rows.items():
-        print(f"| {name} | {row['p50']:.1f} | {row['p95']:.1f} | {row['max']:.1f} | {row['queries']} |")
+        print(
+            f"| {name} | {row['p50']:.1f} | {row['p95']:.1f} | {row['max']:.1f} | {row['cpu']:.1f} | {row['queries']} |"
+        )
 
 
 def make_vocabulary() -> list[str]:
@@ -168,12 +173,14 @@ def measure(ask: Callable[[random.Random], str], count: int) -> dict[str, Any]:
     client, generator = Client(headers={"user-agent": "Mozilla/5.0 Firefox/140.0"}), random.Random(SEED + 2)
     client.get(ask(generator), headers={"host": "localhost"})
     times, queries = [], set()
+    before = cpu_seconds()
     for _ in range(count):
         path = ask(generator)
         begun = time.perf_counter()
         answer = client.get(path, headers={"host": "localhost"})
         times.append((time.perf_counter() - begun) * 1000)
         assert answer.status_code == 200, (path, answer.status_code)
+    cpu = (cpu_seconds() - before) * 1000 / count
     for _ in range(10):
         with CaptureQueriesContext(connection) as captured:
             client.get(ask(generator), headers={"host": "localhost"})
@@ -181,7 +188,18 @@ def measure(ask: Callable[[random.Random], str], count: int) -> dict[str, Any]:
     times.sort()
     at = {"p50": 0.5, "p95": 0.95, "max": 1.0}
     figures = {name: times[min(int(len(times) * part), len(times) - 1)] for name, part in at.items()}
-    return {**figures, "queries": "/".join(map(str, sorted(queries)))}
+    return {**figures, "cpu": cpu, "queries": "/".join(map(str, sorted(queries)))}
+
+
+def cpu_seconds() -> float:
+    """What this process and its PostgreSQL backend have used so far: it holds on a busy machine, too."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+    ticks = Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()
+    return time.process_time() + (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _parse_arguments() -> argparse.Namespace:
