@@ -388,6 +388,14 @@ def test_queue_is_the_operators_and_shows_what_was_reported():
     assert read(sign_in(), "/store/moderation", status=403)
 
 
+def test_operators_act_on_the_pages_that_others_only_read():
+    listing = make_listing()
+    paths = {f"/store/{listing.slug}": "data-take-down", f"/store/creators/{listing.creator.handle}": "data-verify"}
+    for path, button in paths.items():
+        assert button in read(sign_in(is_staff=True), path)
+        assert button not in read(sign_in(), path)
+
+
 # --- what a page costs
 
 

@@ -1,4 +1,4 @@
-// The operator's queue: a decision has a reason, and the page then shows what is left.
+// The operator's decisions, in the queue and on the pages they are about: each has a reason.
 import { api } from "../lib/api.js";
 import { openDialog } from "../lib/dialog.js";
 import { toast } from "../lib/toast.js";
@@ -9,12 +9,12 @@ const dialog = document.getElementById("decide");
 let send = null;
 
 document.addEventListener("click", async ({ target }) => {
-  const button = target.closest("[data-decide], [data-restore], [data-verify]");
+  const button = target.closest("[data-decide], [data-restore], [data-take-down], [data-verify]");
   if (!button) return;
-  const { decide, report, restore, verify, verified } = button.dataset;
+  const { decide, report, restore, takeDown, verify, verified } = button.dataset;
   if (verify) return attempt(() => api.post(`/api/store/moderation/creators/${verify}`, { is_verified: verified !== "1" }));
-  send = restore
-    ? (reason) => api.post(`/api/store/moderation/listings/${restore}`, { action: "restore", reason })
+  send = restore || takeDown
+    ? (reason) => api.post(`/api/store/moderation/listings/${restore || takeDown}`, { action: restore ? "restore" : "take_down", reason })
     : (reason) => api.post(`/api/store/moderation/reports/${report}/decide`, { action: decide, reason });
   document.getElementById("decide-title").textContent = button.textContent.trim();
   dialog.querySelector("form").reset();
@@ -23,7 +23,8 @@ document.addEventListener("click", async ({ target }) => {
 
 onSubmit(document.getElementById("decide-form"), async ({ reason }) => {
   await send(reason.trim());
-  location.reload();
+  if (document.querySelector("[data-take-down]")) location.assign("/store/moderation");
+  else location.reload();
 });
 
 async function attempt(run) {
