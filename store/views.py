@@ -108,8 +108,8 @@ def _find(wanted: Wanted) -> dict[str, Any]:
 
 def _describe_shelf(category: Category | None) -> str:
     if category is None:
-        return _("AI agents that people have built for one thing. Try them without an account, or remix them.")
-    return _("AI agents for {category}: try them without an account, or remix them.").format(category=category.name)
+        return _("AI agents that people have built for one thing. Try one, and remix it to make it yours.")
+    return _("AI agents in “{category}”: try one, and remix it to make it yours.").format(category=category.name)
 
 
 @with_policy(PUBLIC)
