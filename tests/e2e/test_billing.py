@@ -1,7 +1,7 @@
-"""From free to Pro by Checkout, to a failed payment, to the end of the grace: in the browser, with nothing lost."""
+"""Money in the browser: from free to Pro to the end of a grace, with nothing lost; an agent bought and refunded."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -42,14 +42,25 @@ def address_of(shop: Process) -> str:
     return f"http://localhost:{shop.port}"
 
 
+Open = Callable[[], Page]
+
+
 @pytest.fixture
-def visit(browser: Browser, shop: Process, stripe: FakeStripe) -> Iterator[Visit]:
-    context = browser.new_context(viewport={"width": 1280, "height": 860}, locale="en-GB", reduced_motion="reduce")
-    started = Visit(context, context.new_page(), address_of(shop), allowed=[stripe.url])  # Stripe's pages are elsewhere
-    started.watch(started.page)
-    yield started
-    context.close()
-    started.check()
+def open_window(browser: Browser, shop: Process, stripe: FakeStripe) -> Iterator[Open]:
+    """A person's own browser; every error in it fails the test at its end."""
+    visits: list[Visit] = []
+
+    def start() -> Page:
+        context = browser.new_context(viewport={"width": 1280, "height": 860}, locale="en-GB", reduced_motion="reduce")
+        visit = Visit(context, context.new_page(), address_of(shop), allowed=[stripe.url])  # Stripe's pages
+        visits.append(visit)
+        return visit.watch(visit.page)
+
+    yield start
+    for visit in visits:
+        visit.context.close()
+    for visit in visits:
+        visit.check()
 
 
 def wait_for_plan(page: Page, plan: str) -> None:
@@ -61,10 +72,10 @@ def wait_for_plan(page: Page, plan: str) -> None:
         page.reload()
 
 
-def test_plan_is_bought_raised_lost_and_nothing_with_it(visit: Visit, shop: Process, stripe: FakeStripe) -> None:
+def test_plan_is_bought_raised_lost_and_nothing_with_it(open_window: Open, shop: Process, stripe: FakeStripe) -> None:
     site = address_of(shop)
     webhook = f"{site}/api/webhooks/stripe"
-    page = visit.page
+    page = open_window()
     sign_up(page, site, "buyer@example.org")
     agent = create_agent(page, site, "Kept")
 
@@ -83,7 +94,7 @@ def test_plan_is_bought_raised_lost_and_nothing_with_it(visit: Visit, shop: Proc
     expect(page.locator("table")).to_contain_text("$29.00")
     assert find_violations(page) == []
 
-    (subscription,) = stripe.state.all("subscription")
+    subscription = stripe.state.all("subscription")[0]
     invoice = stripe.fail_payment(subscription["id"])
     assert set(stripe.deliver(webhook)) == {200}
     expect_after_reload(page, "#billing-grace")
@@ -117,3 +128,54 @@ def expect_after_reload(page: Page, selector: str) -> None:
         assert time.monotonic() < deadline, selector
         time.sleep(0.2)
         page.reload()
+
+
+CALL = """async ([path, body]) => {
+  const token = /csrftoken=([^;]+)/.exec(document.cookie)[1];
+  const headers = {"Content-Type": "application/json", "X-CSRFToken": token};
+  const answer = await fetch(path, {method: "POST", headers, body: JSON.stringify(body)});
+  return {status: answer.status, ...await answer.json()};
+}"""
+
+
+def test_agent_is_bought_and_refunded(open_window: Open, shop: Process, stripe: FakeStripe) -> None:
+    site = address_of(shop)
+    webhook = f"{site}/api/webhooks/stripe"
+    seller, buyer = open_window(), open_window()
+    sign_up(seller, site, "seller@example.org")
+    agent_id = create_agent(seller, site, "Tax guide").rpartition("/")[2]
+
+    price = {"kind": "pack", "amount": 500, "currency": "usd", "pack_messages": 20}
+    draft = seller.evaluate(
+        CALL, ["/api/store/mine", {"agent_id": agent_id, "name": "Tax guide", "category": "business", "price": price}]
+    )
+    assert draft["status"] == "draft", draft
+    seller.goto(f"{site}/store/mine")
+    seller.locator("#connect").click()
+    seller.wait_for_url(f"{stripe.url}/setup/**")
+    seller.get_by_role("button", name="Confirm").click()
+    assert set(stripe.deliver(webhook)) == {200}
+    seller.goto(f"{site}/store/mine")
+    expect_after_reload(seller, "#payouts-state:has-text('takes payments')")
+    released = seller.evaluate(CALL, [f"/api/store/mine/{draft['id']}/publish", {}])
+    assert released.get("number") == 1, released
+
+    sign_up(buyer, site, "reader@example.org")
+    buyer.goto(f"{site}/store/{draft['slug']}")
+    buyer.locator("[data-buy]").first.click()
+    buyer.wait_for_url(f"{stripe.url}/pay/**")
+    buyer.get_by_role("button", name="Confirm").click()
+    buyer.wait_for_url(f"{site}/store/{draft['slug']}?bought=1")
+    assert set(stripe.deliver(webhook)) == {200}
+    buyer.goto(f"{site}/store/library")
+    expect_after_reload(buyer, "#bought-title")
+    expect(buyer.locator("main")).to_contain_text("0 / 20")
+
+    seller.goto(f"{site}/store/mine/{draft['id']}")
+    expect(seller.locator("#sales")).to_contain_text("reader")
+    seller.locator("[data-refund]").click()
+    seller.locator("dialog[open] .btn--danger").click()
+    expect(seller.locator("#sales")).to_contain_text("Refunded")
+    buyer.goto(f"{site}/store/{draft['slug']}")
+    expect(buyer.locator("[data-buy]").first).to_be_visible()
+    assert stripe.state.all("charge")[0]["refunded"] is True
