@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 
+from accounts.models import User
 from agents.models import Agent
 from agents.signals import agent_deleting
 from billing.signals import stripe_compared, stripe_object_changed
@@ -37,8 +38,12 @@ def keep_what_is_paid_for(agent: Agent, **kwargs: Any) -> None:
 
 
 @receiver(post_delete, sender=Review)
-def count_without(instance: Review, **kwargs: Any) -> None:
-    """Whoever deletes it: its writer, or the account that goes with all it wrote."""
+def count_without(instance: Review, origin: Any, **kwargs: Any) -> None:
+    """Whoever deletes it: its writer, or the account that goes with all it wrote. Where the listing goes, too, nobody
+    needs to count.
+    """
+    if getattr(origin, "model", type(origin)) not in (Review, User):
+        return
     locked = Listing.objects.select_for_update().filter(pk=instance.listing_id).first()
     if locked is not None:
         count_ratings(locked)

@@ -8,12 +8,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext_noop
 
 from accounts.models import User, Workspace
 from agents.config import AgentConfig
 from agents.listing_keys import pin_listing_key, revoke_listing_key
 from agents.models import Agent
 from agents.services import require_editable
+from core.errors import ValidationFailed
 from core.ids import uuid7
 from knowledge.models import Document, DocumentStatus
 from store.errors import AlreadyListed, HandleTaken, HasPurchases, ListingTakenDown, NotPublished, PayoutsNotReady
@@ -56,9 +58,11 @@ def create_listing(*, agent: Agent, **fields: Any) -> Listing:
 def update_listing(*, listing: Listing, changes: dict[str, Any]) -> Listing:
     """Change what the listing says of itself, its price or who may use it. What it runs changes by publishing alone.
 
-    Raises PayoutsNotReady for a price on a published listing whose creator cannot be paid.
+    Raises PayoutsNotReady for a price on a published listing whose creator cannot be paid, and ValidationFailed for
+    another currency than the one in which it was sold.
     """
     locked = lock_listing(listing)
+    _keep_currency(locked, changes)
     gates = [getattr(locked, name) for name in _GATES]
     for name, value in changes.items():
         setattr(locked, name, value)
@@ -174,6 +178,18 @@ def _add_release(listing: Listing, actor: User | None, changelog: str, *, with_u
         changelog=changelog,
         created_by=actor,
     )
+
+
+def _keep_currency(listing: Listing, changes: dict[str, Any]) -> None:
+    """What was earned is one sum: it stays in one currency. A listing that becomes free keeps it, too."""
+    if changes.get("currency", listing.currency) == listing.currency:
+        return
+    if listing.purchases.filter(paid_at__isnull=False).exists():
+        if changes.get("price_kind") != PriceKind.FREE:
+            raise ValidationFailed(
+                gettext_noop("The currency stays the one in which this agent was sold."), param="price.currency"
+            )
+        changes["currency"] = listing.currency
 
 
 def _require_payouts(listing: Listing) -> None:

@@ -143,6 +143,18 @@ def test_a_price_needs_somebody_who_can_be_paid(creator, agent):
     assert answer.json()["error"]["code"] == "payouts_not_ready"
 
 
+def test_what_was_sold_in_one_currency_stays_in_it(creator, agent):
+    listing = make_listing(agent=agent, **PER_MONTH)
+    price = {"kind": "month", "amount": 500, "currency": "usd", "pack_messages": 0}
+    path = f"{MINE}/{listing.pk}"
+    assert send(creator, path, "patch", price=price).json()["price"]["currency"] == "usd"
+    make_purchase(listing, make_user())
+    answer = send(creator, path, "patch", price={**price, "currency": "eur"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "price.currency")
+    free = send(creator, path, "patch", price={**price, "kind": "free", "currency": "eur"}).json()["price"]
+    assert (free["kind"], free["currency"]) == ("free", "usd")
+
+
 def test_a_listing_that_people_have_paid_for_is_not_deleted(creator, agent):
     listing = make_listing(agent=agent, **PER_MONTH)
     purchase = make_purchase(listing, make_user(), messages=2)

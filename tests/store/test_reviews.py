@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Membership, User
+from agents.services import delete_agent
 from store.models import Listing, Review, ReviewStatus
 from store.reviews import save_review
 from tests.factories import make_user
@@ -88,6 +90,19 @@ def test_a_review_goes_with_its_writers_account():
     send(listing, reader, 3)
     reader.delete()
     assert sums(listing) == (0, 0)
+
+
+def test_reviews_go_with_the_listing_without_being_counted_one_by_one():
+    costs = []
+    for count in (1, 3):
+        listing = make_listing()
+        for _ in range(count):
+            send(listing, make_reader(listing))
+        with CaptureQueriesContext(connection) as queries:
+            delete_agent(agent=listing.agent)
+        costs.append(len(queries))
+    assert costs[0] == costs[1]
+    assert not Review.objects.exists()
 
 
 def test_the_page_says_what_the_reader_may_do():
