@@ -51,6 +51,7 @@ JOIN accounts_user person ON person.id = asked.user_id AND person.is_active
 JOIN accounts_membership member ON member.user_id = asked.user_id AND member.workspace_id = asked.workspace_id
 LEFT JOIN django_session session ON session.session_key = asked.session_key AND session.expire_date > now()
 """
+_ACTIVE_QUERY = "SELECT id FROM accounts_user WHERE id = ANY(%s) AND is_active"
 _key_checks: list[LifeCheck] = []
 _grant_checks: list[LifeCheck] = []
 
@@ -86,7 +87,8 @@ async def is_still_allowed(principal: Principal) -> bool:
 
 
 async def check_still_allowed(principals: Sequence[Principal]) -> list[bool]:
-    """For each of these, whether it may keep what it opened: at most one query each for members, keys and grants.
+    """For each of these, whether it may keep what it opened: at most one query for members, keys, grants and
+    accounts each.
 
     A member must be active, in the workspace, and have the session that was used, opened with the present password.
     """
@@ -94,10 +96,13 @@ async def check_still_allowed(principals: Sequence[Principal]) -> list[bool]:
     grants = {principal.grant_id for principal in principals if principal.grant_id is not None}
     live_keys = await _find_live(keys, _key_checks)
     live_grants = await _find_live(grants, _grant_checks)
+    accounts = {principal.account_id for principal in principals if principal.account_id is not None}
+    active = {row[0] for row in await fetch_all(_ACTIVE_QUERY, [list(accounts)])} if accounts else set()
     members = {id(principal) for principal in await _find_live_members(principals)}
     return [
         (principal.api_key_id in live_keys if principal.api_key_id is not None else id(principal) in members)
         and (principal.grant_id is None or principal.grant_id in live_grants)
+        and (principal.account_id is None or principal.account_id in active)
         for principal in principals
     ]
 

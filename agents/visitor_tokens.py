@@ -18,6 +18,7 @@ _signer = Signer(salt="gilo.visitor", sep=".")
 class VisitorToken:
     """What a token says. `seal` changes with the key's identity secret: who was vouched for by an old one is out.
 
+    `account_id` is of a user of ours, in the store; then the seal changes with their password, too.
     `grant_id` is the right that each message uses; a token that is platform-paid does not use the creator's quota.
     """
 
@@ -28,6 +29,7 @@ class VisitorToken:
     expires_at: int  # seconds since 1970
     grant_id: UUID | None = None
     is_platform_paid: bool = False
+    account_id: UUID | None = None
 
     @property
     def is_verified(self) -> bool:
@@ -40,10 +42,9 @@ class VisitorToken:
 
 def write_visitor_token(token: VisitorToken) -> str:
     """The token as text; only letters, digits, `-`, `_` and `.`, so that it fits every header."""
-    grant = token.grant_id.hex if token.grant_id else ""
     parts = [token.key_id.hex, token.end_user, token.channel, token.seal, token.expires_at]
-    if grant or token.is_platform_paid:
-        parts += [grant, int(token.is_platform_paid)]
+    if token.grant_id or token.is_platform_paid or token.account_id:
+        parts += [_write_id(token.grant_id), int(token.is_platform_paid), _write_id(token.account_id)]
     return VISITOR_PREFIX + _signer.sign_object(parts)
 
 
@@ -53,8 +54,16 @@ def read_visitor_token(text: str) -> VisitorToken | None:
         return None
     try:
         key_id, end_user, channel, seal, expires_at, *rights = _signer.unsign_object(text.removeprefix(VISITOR_PREFIX))
-        grant, is_platform_paid = rights or ("", 0)
-        grant_id = UUID(grant) if grant else None
-        return VisitorToken(UUID(key_id), end_user, channel, seal, expires_at, grant_id, bool(is_platform_paid))
+        grant, is_platform_paid, account = rights or ("", 0, "")
+        paid = (_read_id(grant), bool(is_platform_paid), _read_id(account))
+        return VisitorToken(UUID(key_id), end_user, channel, seal, expires_at, *paid)
     except (BadSignature, ValueError):
         return None
+
+
+def _write_id(value: UUID | None) -> str:
+    return value.hex if value else ""
+
+
+def _read_id(text: str) -> UUID | None:
+    return UUID(text) if text else None

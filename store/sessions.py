@@ -84,7 +84,7 @@ def open_session(
     session = open_visitor_session(
         identity,
         visitor=visitor,
-        user_id=user.pk if user else None,
+        account=user,
         grant_id=right.grant_id,
         is_platform_paid=right.is_platform_paid,
     )

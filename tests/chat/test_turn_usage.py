@@ -7,7 +7,7 @@ from time import sleep
 
 import pytest
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from agents import visitors
 from agents.keys import CACHE_SECONDS
 from agents.models import Agent, ApiKey, KeyKind
@@ -18,6 +18,7 @@ from billing.plans import PLANS
 from chat.models import Run
 from tests.chat.serving import Client
 from tests.chat.visiting import find_identity, make_visitor, make_widget_key
+from tests.factories import make_user
 
 
 @pytest.fixture
@@ -111,7 +112,9 @@ def test_what_was_not_answered_is_not_billed(client_with_key, on_plan):
 
 def make_listing_visitor(server: str, agent: Agent, grant: Grant, **options: object) -> Client:
     """A visitor of the agent's listing whose messages use this grant."""
-    key = ApiKey.objects.create(agent=agent, kind=KeyKind.STORE, digest="0" * 64, pinned_version=agent.draft_version)
+    key, _ = ApiKey.objects.get_or_create(
+        agent=agent, kind=KeyKind.STORE, digest="0" * 64, pinned_version=agent.draft_version
+    )
     session = visitors.open_visitor_session(find_identity(key), grant_id=grant.pk, **options)
     return Client(server, str(agent.pk), {"Authorization": f"Bearer {session.token}"})
 
@@ -156,3 +159,22 @@ def test_a_pinned_key_answers_as_its_version_did(server, agent, fake_model):
     save_config(agent=agent, actor=None, changes={"instructions": "Draft secret"}, expected_version=None)
     visitor.ask()
     assert "Draft secret" not in str(fake_model.chats[-1])
+
+
+def test_a_session_of_our_own_user_ends_with_a_new_password_and_with_the_account(server, agent):
+    user = make_user()
+    user.set_password("correct horse battery")
+    user.save()
+    visitor = make_listing_visitor(server, agent, grants.create_grant(), account=user)
+    visitor.ask()
+    assert Run.objects.get().conversation.end_user == f"user:{user.pk}"
+    user.set_password("another horse battery")
+    user.save()
+    assert visitor.post_chat().status_code == 401
+    visitor = make_listing_visitor(server, agent, grants.create_grant(), account=user)
+    with visitor.streaming("WORDS:400 DELAY:100") as events:
+        next(events)
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        last = list(events)[-1]
+    assert (last.name, last.data["error"]["code"]) == ("error", "access_ended")
+    assert visitor.post_chat().status_code == 401
