@@ -6,13 +6,11 @@ from smtplib import SMTPException
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
-from django.template.loader import render_to_string
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.formats import date_format
 
-from accounts.models import Role, User
+from accounts.mails import mail_owners
 from billing.customers import lock_customer
 from billing.errors import PaymentsUnavailable
 from billing.models import Customer, Subscription
@@ -56,7 +54,8 @@ def tell_next() -> bool:
             if row is not None and row.grace_ends_at is not None:
                 row.grace_mails = mails_due(row.grace_ends_at, timezone.now())
                 row.save(update_fields=["grace_mails", "updated_at"])
-                _mail_owners(row, MAILS[row.grace_mails - 1])
+                mail = f"billing/email/grace_{MAILS[row.grace_mails - 1]}"
+                mail_owners(row.workspace_id, mail, lambda: _describe(row))
             return row is not None
     except (SMTPException, OSError):
         logger.exception("a mail about a failed payment was not sent; the next round tries again")
@@ -74,22 +73,8 @@ def _find_owing() -> Subscription | None:
     return owing.select_for_update(of=("self",), skip_locked=True).select_related("workspace").first()
 
 
-def _mail_owners(row: Subscription, mail: str) -> None:
-    owners = User.objects.filter(memberships__workspace=row.workspace_id, memberships__role=Role.OWNER, is_active=True)
-    get_connection().send_messages([_write_mail(row, owner, mail) for owner in owners])
-
-
-def _write_mail(row: Subscription, owner: User, mail: str) -> EmailMessage:
-    with translation.override(owner.language or settings.LANGUAGE_CODE):
-        context = _describe(row, owner)
-        subject = render_to_string(f"billing/email/grace_{mail}_subject.txt", context)
-        text = render_to_string(f"billing/email/grace_{mail}_message.txt", context)
-    return EmailMessage(" ".join(subject.split()), text, to=[owner.email])
-
-
-def _describe(row: Subscription, owner: User) -> dict[str, Any]:
+def _describe(row: Subscription) -> dict[str, Any]:
     return {
-        "name": owner.display_name,
         "workspace": row.workspace.name,
         "plan": PLANS[row.plan].name if row.plan in PLANS else row.plan,
         "default_plan": plan_of("").name,

@@ -15,7 +15,7 @@ from django.utils import timezone
 from billing.errors import PaymentRefused, PaymentsUnavailable
 from billing.models import MeterReport
 from billing.prices import METERS
-from billing.stripe import ask
+from billing.stripe import report_usage
 
 logger = logging.getLogger(__name__)
 _SETTLING = timedelta(minutes=5)  # after an hour's end: the records of runs that ended in it are there
@@ -79,16 +79,12 @@ def _send(report_id: UUID) -> int:
     if report is None:
         return 0
     customer_id = report.workspace.customer.stripe_id or ""
-    ask(
-        lambda client: client.v1.billing.meter_events.create(
-            {
-                "event_name": _EVENT_NAMES[report.meter],
-                "identifier": report.identifier,
-                "timestamp": int(report.hour.timestamp()),
-                "payload": {"stripe_customer_id": customer_id, "value": str(report.quantity)},
-            },
-            {"idempotency_key": report.identifier},  # sent again after a crash, it gets the first answer again
-        )
+    report_usage(
+        event_name=_EVENT_NAMES[report.meter],
+        customer=customer_id,
+        quantity=report.quantity,
+        identifier=report.identifier,
+        at=report.hour,
     )
     MeterReport.objects.filter(pk=report.pk).update(reported_at=timezone.now(), attempts=F("attempts") + 1, error="")
     return 1

@@ -39,11 +39,23 @@ def conversion_of(listing: Any) -> float | None:
     return min(reached / listing.recent_views, 1.0) if listing.recent_views else None
 
 
-def describe_workspace_days(workspace_id: UUID, days: int) -> list[dict[str, Any]]:
-    """The sums over all listings for each of the last `days` days (UTC), empty ones included. One query."""
+def sum_revenue(listings: Sequence[Any]) -> list[tuple[str, int]]:
+    """What the listings of `list_with_figures` brought: one sum for each currency in which something is sold."""
+    sums: dict[str, int] = {}
+    for listing in listings:
+        if listing.price or listing.recent_revenue:
+            sums[listing.currency] = sums.get(listing.currency, 0) + listing.recent_revenue
+    return sorted(sums.items(), key=lambda item: -item[1])
+
+
+def describe_workspace_days(workspace_id: UUID, days: int, currency: str) -> list[dict[str, Any]]:
+    """The sums over all listings for each of the last `days` days (UTC), empty ones included; revenue only of what is
+    sold in this currency. One query."""
     first = timezone.now().date() - timedelta(days=days - 1)
     rows = ListingDay.objects.filter(listing__workspace=workspace_id, day__gte=first).values("day").order_by("day")
-    summed: Any = rows.annotate(**{f"sum_{name}": Sum(name) for name in METRICS})
+    of_currency = {"revenue": Q(listing__currency=currency)}
+    sums = {f"sum_{name}": Coalesce(Sum(name, filter=of_currency.get(name)), 0) for name in METRICS}
+    summed: Any = rows.annotate(**sums)
     found = {row["day"]: row for row in summed}
     shown = [first + timedelta(days=at) for at in range(days)]
     return [

@@ -70,12 +70,14 @@ def publish(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 def mine(request: HttpRequest) -> HttpResponse:
     """The creator's dashboard: all listings with their figures, and who the workspace is in the store."""
     principal = _principal_of(request)
-    days = dashboard.describe_workspace_days(principal.workspace_id, SHOWN_DAYS)
     metric = dashboard.metric_named(request.GET.get("metric", ""))
     listings = dashboard.list_with_figures(principal.workspace_id, SHOWN_DAYS)
+    revenue = dashboard.sum_revenue(listings) or [("usd", 0)]
+    days = dashboard.describe_workspace_days(principal.workspace_id, SHOWN_DAYS, revenue[0][0])
     context = {
         "listings": [(listing, dashboard.conversion_of(listing)) for listing in listings],
-        "currency": next((listing.currency for listing in listings if listing.price), "usd"),
+        "revenue": revenue,
+        "currency": revenue[0][0],  # of the chart: sums of different moneys would say nothing
         "totals": {name: sum(day[name] for day in days) for name in dashboard.METRICS},
         "unlisted": dashboard.list_unlisted_agents(principal.workspace_id),
         "creator": find_creator(principal.workspace_id),

@@ -6,16 +6,15 @@ from smtplib import SMTPException
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.template.loader import render_to_string
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
-from accounts.models import Role, User
+from accounts.mails import mail_owners
+from accounts.models import User
 from core.errors import Conflict, NotFound, ValidationFailed
 from store.errors import AlreadyDecided, AlreadyReported, ListingTakenDown
 from store.models import Creator, Listing, ListingStatus, Report, ReportStatus, Review, ReviewStatus
@@ -115,11 +114,9 @@ def send_next_notice() -> bool:
     listing = Listing.objects.filter(owes_notice=True).select_for_update(of=("self",), skip_locked=True).first()
     if listing is None:
         return False
-    owners = User.objects.filter(
-        memberships__workspace=listing.workspace_id, memberships__role=Role.OWNER, is_active=True
-    )
+    context = {"listing": listing, "link": f"{settings.SITE_URL}/agents/{listing.agent_id}"}
     try:
-        get_connection().send_messages([_write_mail(listing, owner) for owner in owners])
+        mail_owners(listing.workspace_id, "store/email/taken_down", lambda: context)
     except (SMTPException, OSError):
         logger.exception("the mail about listing %s was not sent; the next round tries again", listing.pk)
         return False
@@ -156,11 +153,3 @@ def _restore(listing: Listing) -> Listing:
     listing.taken_down_reason, listing.owes_notice = "", False
     listing.save(update_fields=["key", "status", "taken_down_reason", "owes_notice", "updated_at"])
     return listing
-
-
-def _write_mail(listing: Listing, owner: User) -> EmailMessage:
-    context = {"listing": listing, "owner": owner, "link": f"{settings.SITE_URL}/agents/{listing.agent_id}"}
-    with translation.override(owner.language or settings.LANGUAGE_CODE):
-        subject = render_to_string("store/email/taken_down_subject.txt", context)
-        text = render_to_string("store/email/taken_down_message.txt", context)
-    return EmailMessage(" ".join(subject.split()), text, to=[owner.email])

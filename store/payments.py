@@ -21,7 +21,7 @@ from store.payments_mirror import OPEN, PURCHASE_METADATA, list_charges, lock_pu
 
 if TYPE_CHECKING:
     import stripe
-    from stripe.params.checkout import SessionCreateParams
+    from stripe.params.checkout import SessionCreateParams, SessionCreateParamsLineItemPriceData
 
 
 def fee_of(amount: int) -> int:
@@ -92,38 +92,29 @@ def _describe_checkout(purchase: Purchase, listing: Listing) -> "SessionCreatePa
         "allow_promotion_codes": False,
     }
     seller, percent = listing.creator.stripe_account_id, settings.STORE_FEE_PERCENT
+    params["line_items"] = [{"quantity": 1, "price_data": _describe_price(purchase, listing.name)}]
     if purchase.kind == PriceKind.PACK:
         params["mode"] = "payment"
-        params["line_items"] = [
-            {
-                "quantity": 1,
-                "price_data": {
-                    "currency": purchase.currency,
-                    "unit_amount": purchase.amount,
-                    "product_data": {"name": listing.name},
-                },
-            }
-        ]
         params["payment_intent_data"] = {"transfer_data": {"destination": seller}, "metadata": mark}
         if fee := fee_of(purchase.amount):
             params["payment_intent_data"]["application_fee_amount"] = fee
         return params
     params["mode"] = "subscription"
-    params["line_items"] = [
-        {
-            "quantity": 1,
-            "price_data": {
-                "currency": purchase.currency,
-                "unit_amount": purchase.amount,
-                "product_data": {"name": listing.name},
-                "recurring": {"interval": "month"},
-            },
-        }
-    ]
     params["subscription_data"] = {"transfer_data": {"destination": seller}, "metadata": mark}
     if percent:
         params["subscription_data"]["application_fee_percent"] = percent
     return params
+
+
+def _describe_price(purchase: Purchase, name: str) -> "SessionCreateParamsLineItemPriceData":
+    price: SessionCreateParamsLineItemPriceData = {
+        "currency": purchase.currency,
+        "unit_amount": purchase.amount,
+        "product_data": {"name": name},
+    }
+    if purchase.kind == PriceKind.MONTH:
+        price["recurring"] = {"interval": "month"}
+    return price
 
 
 def list_purchases(user: User) -> ScopedQuerySet[Purchase]:

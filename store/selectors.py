@@ -70,7 +70,9 @@ def order_of(sort: str, query: str) -> Order:
 
 def front_page() -> FrontPage:
     """The sections of the storefront. Four queries, however many listings there are."""
-    sections = {sort: list(list_published(sort=sort)[:SHOWN_IN_SECTION]) for sort in SORTS}
+    shelves = {sort: list_published(sort=sort) for sort in SORTS}
+    shelves["rating"] = shelves["rating"].filter(rating_count__gt=0)
+    sections = {sort: list(listings[:SHOWN_IN_SECTION]) for sort, listings in shelves.items()}
     rows = _published().order_by().values_list("category").annotate(count=Count("pk"))
     counts: dict[str, int] = dict(rows)
     return FrontPage(**sections, categories=[(shelf, counts.get(shelf.id, 0)) for shelf in CATEGORIES.values()])

@@ -6,13 +6,14 @@ from typing import Any
 
 import orjson
 from babel import Locale
-from babel.numbers import format_compact_decimal, format_currency, format_percent, get_currency_precision
+from babel.numbers import format_compact_decimal, format_percent, get_currency_precision
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, ngettext
 
+from core.money import format_minor
 from store.icons import icon_url
 from store.models import Listing, PriceKind
 
@@ -106,12 +107,7 @@ def compact(value: int) -> str:
 @register.simple_tag
 def money(amount: int, currency: str) -> str:
     """An amount in minor units, as the reader writes money; cents only where there are some."""
-    currency, locale = currency.upper(), _locale()
-    unit = 10 ** get_currency_precision(currency)
-    if amount % unit:
-        return format_currency(amount / unit, currency, locale=locale)
-    whole = locale.currency_formats["standard"].pattern.replace(".00", "")
-    return format_currency(amount // unit, currency, format=whole, locale=locale, currency_digits=False)
+    return format_minor(amount, currency, is_short=True)
 
 
 @register.filter
