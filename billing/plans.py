@@ -26,8 +26,8 @@ class Plan:
     requests_per_minute: int | None
     requests_per_day: int | None
     agents: int | None
-    knowledge_bytes: int | None
-    members: int | None
+    knowledge_bytes: int | None = None
+    members: int | None = None
     has_overage: bool = False
 
 
@@ -73,8 +73,6 @@ PLANS: dict[str, Plan] = {
             requests_per_minute=None,
             requests_per_day=None,
             agents=None,
-            knowledge_bytes=None,
-            members=None,
         ),
     )
 }
