@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+_BROWSER_TESTS = Path(__file__).parent / "e2e"
 _OURS = "GILO_TEST_DATA_DIR" not in os.environ  # workers of a parallel run inherit the controller's folder
 DATA_DIR = Path(os.environ.setdefault("GILO_TEST_DATA_DIR", tempfile.mkdtemp(prefix="gilo-test-")))
 
@@ -44,6 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes: a file's tests stay together; those with a browser share one process, those with real
     kills another."""
     for item in items:
+        if _BROWSER_TESTS in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
         if item.get_closest_marker("xdist_group") is None:
             slow = next((name for name in ("e2e", "faults") if item.get_closest_marker(name)), None)
             item.add_marker(pytest.mark.xdist_group(slow or item.nodeid.partition("::")[0]))

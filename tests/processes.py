@@ -1,5 +1,6 @@
 """GiLo as a process of its own, for tests that kill and restart real things."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+
+from core.embedded_postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -92,9 +95,33 @@ class Process:
                 self.popen.wait()
 
 
+def use_template(data_dir: Path) -> None:
+    """Give a first start what it would make itself, without what it takes: a database with our tables, and keys.
+
+    The template is made once in a run, by a real first start. How first starts go is tested where they are the point.
+    """
+    root = Path(os.environ["GILO_TEST_DATA_DIR"])
+    template = root / "template"
+    with (root / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not template.exists():
+            unfinished = root / "unfinished"
+            with running(unfinished, env={"GILO_SEED_DEMO": "0"}):
+                pass
+            EmbeddedPostgres(unfinished / "postgres").stop()
+            unfinished.rename(template)
+    data_dir.mkdir(parents=True)
+    for part in ("postgres", "secrets"):
+        subprocess.run(["cp", "-a", template / part, data_dir / part], check=True)  # the files' owners stay as they are
+
+
 @contextmanager
-def running(data_dir: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """A started GiLo that answers; ended after the block."""
+def running(
+    data_dir: Path, *arguments: str, env: Mapping[str, str] | None = None, is_first_start: bool = True
+) -> Iterator[Process]:
+    """A started GiLo that answers; ended after the block. Where the first start is not the point, it is cut short."""
+    if not is_first_start and not data_dir.exists():
+        use_template(data_dir)
     process = Process(data_dir, *arguments, env=env)
     try:
         process.wait_ready()

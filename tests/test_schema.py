@@ -69,7 +69,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
 
 
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("GILO_SCHEMA_EXAMPLES", "8")),
+    max_examples=int(os.environ.get("GILO_SCHEMA_EXAMPLES", "5")),
     deadline=None,
     derandomize=True,
     database=None,

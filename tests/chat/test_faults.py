@@ -38,7 +38,7 @@ def test_web_process_killed_in_mid_stream(client_with_key, fake_model, tmp_path,
     settings.CHAT_DEAD_AFTER_SECONDS = 2
     settings.CHAT_SWEEP_SECONDS = 0.5
     env = {**QUIET, **model_of(fake_model), "DATABASE_URL": database_url()}
-    with running(tmp_path / "victim", env=env) as victim:
+    with running(tmp_path / "victim", env=env, is_first_start=False) as victim:
         doomed = Client(victim.url, client_with_key.agent_id, client_with_key.headers)
         read = []
         with pytest.raises(requests.RequestException), doomed.streaming("WORDS:900 DELAY:20") as events:
@@ -66,7 +66,7 @@ def test_web_process_killed_in_mid_stream(client_with_key, fake_model, tmp_path,
 
 def test_web_process_stopped_in_mid_stream_keeps_the_text(client_with_key, fake_model, tmp_path):
     env = {**QUIET, **model_of(fake_model), "DATABASE_URL": database_url()}
-    with running(tmp_path / "stopped", env=env) as stopped:
+    with running(tmp_path / "stopped", env=env, is_first_start=False) as stopped:
         client = Client(stopped.url, client_with_key.agent_id, client_with_key.headers)
         with client.streaming("WORDS:3000 DELAY:20") as events:
             run_id = next(events).data["run_id"]
@@ -83,7 +83,7 @@ def test_web_process_stopped_in_mid_stream_keeps_the_text(client_with_key, fake_
 
 def test_database_restarted_under_load(fake_model, tmp_path):
     env = {**QUIET, **model_of(fake_model)}
-    with running(tmp_path / "data", env=env) as web:
+    with running(tmp_path / "data", env=env, is_first_start=False) as web:
         agent_id, key = make_agent_in(web.data_dir)
         calls = Calls(web.url, agent_id, key)
         calls.start()

@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,14 +18,6 @@ from tests.processes import Process, running
 PASSWORD = "correct horse 42 staple"
 SYSTEM_CHROMIUMS = ("chromium-headless-shell", "chromium")  # the first has no windows of its own to draw
 expect.set_options(timeout=15_000)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("e2e"))  # one server, one browser
 
 
 @pytest.fixture(scope="package")
@@ -43,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, model: FakeModel) -> Iterator
     """GiLo itself, started as its users start it, with an empty database."""
     data_dir = tmp_path_factory.mktemp("e2e") / "data"
     environment = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "sk-fake", "OPENAI_MODEL": "fake-model"}
-    with running(data_dir, env={**environment, "GILO_SEED_DEMO": "0"}) as process:
+    with running(data_dir, env={**environment, "GILO_SEED_DEMO": "0"}, is_first_start=False) as process:
         yield process
     EmbeddedPostgres(data_dir / "postgres").stop()
 

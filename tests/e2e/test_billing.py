@@ -30,7 +30,7 @@ def shop(tmp_path_factory: Any, stripe: FakeStripe) -> Iterator[Process]:
         "GILO_DEFAULT_PLAN": "free", "GILO_SEED_DEMO": "0", "STRIPE_SECRET_KEY": KEY, "STRIPE_API_BASE": stripe.url,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET, "GILO_TRIAL_DAYS": "0",
     }  # fmt: skip
-    with running(data_dir, env=environment) as process:
+    with running(data_dir, env=environment, is_first_start=False) as process:
         setup = Process(data_dir, "stripe_setup", env=environment)
         assert setup.popen.wait(60) == 0
         yield process
@@ -175,7 +175,7 @@ def test_agent_is_bought_and_refunded(open_window: Open, shop: Process, stripe: 
     expect(seller.locator("#sales")).to_contain_text("reader")
     seller.locator("[data-refund]").click()
     seller.locator("dialog[open] .btn--danger").click()
-    expect(seller.locator("#sales")).to_contain_text("Refunded")
+    expect(seller.locator("#sales tbody")).to_contain_text("Refunded")
     buyer.goto(f"{site}/store/{draft['slug']}")
     expect(buyer.locator("[data-buy]").first).to_be_visible()
     assert stripe.state.all("charge")[0]["refunded"] is True

@@ -30,7 +30,7 @@ DOORS = ["upload", "chat", "chat as member", "completions", "login"]
 @pytest.fixture(scope="module")
 def web(tmp_path_factory) -> Iterator[Process]:
     env = {"GILO_SEED_DEMO": "0", "GILO_WORKER_INSIDE": "0", "GILO_MAX_UPLOAD_MB": "8"}
-    with running(tmp_path_factory.mktemp("bodies") / "data", env=env) as process:
+    with running(tmp_path_factory.mktemp("bodies") / "data", env=env, is_first_start=False) as process:
         yield process
 
 

@@ -34,7 +34,7 @@ def test_killed_worker_loses_no_delivery(settings: object, tmp_path: Path) -> No
     with Receiver(*[Reply() for _ in range(5)], Reply(delay=2.5)) as receiver:
         make_webhook(agent, receiver.url)
         expected = {str(make_event(agent, number=number).pk) for number in range(30)}
-        with running(tmp_path / "data", env=env) as killed:
+        with running(tmp_path / "data", env=env, is_first_start=False) as killed:
             wait_until(lambda: len(receiver.received) >= 7, 30, "requests on their way")
             killed.send(signal.SIGKILL)
             killed.wait_end()

@@ -63,7 +63,7 @@ def test_killed_product_resumes_a_document_with_the_same_chunks(upload, settings
     }
     upload("killed.txt", LONG.encode())
     document = Document.objects.get()
-    with running(data_dir, env=env) as killed:
+    with running(data_dir, env=env, is_first_start=False) as killed:
         wait_until(lambda: ChunkVector.objects.filter(document=document).exists(), 60, "the first vectors")
         killed.send(signal.SIGKILL)
         killed.wait_end()
