@@ -10,6 +10,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
 from core.errors import BadRequest, Conflict, GiloError, PermissionDenied, TooManyRequests, Unavailable
+from core.money import format_dollars
 
 
 class BudgetExceeded(GiloError):
@@ -51,7 +52,7 @@ _AMOUNTS = {
 
 def describe_amount(amount: Decimal | int, period: str = "") -> str:
     """ "$5.00 a day", "20,000 tokens in total", in the active language; without a period the bare amount."""
-    words = f"${amount:.2f}" if isinstance(amount, Decimal) else _count_tokens(amount)
+    words = format_dollars(amount) if isinstance(amount, Decimal) else _count_tokens(amount)
     return gettext(_AMOUNTS[period]) % {"amount": words} if period else words
 
 

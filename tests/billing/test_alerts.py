@@ -60,7 +60,7 @@ def test_alert_speaks_the_owners_language_and_names_the_key(budget):
     assert (
         "Boutique" in letter.body
         and "Bonjour" in letter.body
-        and "Dépensé\u00a0: $4.10\n" in letter.body
+        and "Dépensé\u00a0: 4,10\u00a0$US\n" in letter.body
         and "Spent" not in letter.body
     )
 
