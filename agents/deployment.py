@@ -12,6 +12,7 @@ from accounts.models import User
 from agents.errors import SlugTaken
 from agents.keys import KEY_PREFIX, forget_keys
 from agents.models import Agent, ApiKey, KeyKind
+from agents.services import require_editable
 from core.crypto import make_token, token_digest
 from core.errors import ValidationFailed
 
@@ -88,8 +89,10 @@ def update_deployment(
 ) -> Agent:
     """Switch the agent or its page on or off, show the page to search engines, rename its address.
 
-    Raises ValidationFailed, SlugTaken.
+    What a smaller plan has no room for may still be switched off. Raises ValidationFailed, SlugTaken, OverQuota.
     """
+    if slug is not None or is_serving or hosted_enabled:
+        require_editable(agent)
     locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
     if is_serving is not None:
         agent.is_serving = locked.is_serving = is_serving

@@ -106,9 +106,12 @@ def test_a_smaller_plan_leaves_the_newest_read_only_and_deletes_nothing() -> Non
         ("patch", "/config", {"temperature": 1}),
         ("post", "/deploy", {}),
         ("post", "/api-keys", {"name": "k"}),
+        ("patch", "/deployment", {"slug": "another-name"}),
     ):
         response = getattr(client, method)(path + place, body, content_type="application/json")
         assert (response.status_code, response.json()["error"]["code"]) == (402, "over_quota"), place
+    off = client.patch(f"{path}/deployment", {"is_serving": False}, content_type="application/json")
+    assert off.status_code == 200, "to switch it off is always allowed"
     upload = client.post(f"{path}/knowledge", {"file": ContentFile(b"Hello.", "a.txt")})
     assert (upload.status_code, Document.objects.count()) == (402, 0)
     assert Agent.objects.for_workspace(workspace).count() == 6

@@ -11,7 +11,14 @@ from tests.e2e.conftest import Visit, Visitor, answer, ask, create_agent, sign_u
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PUBLIC = ("/", "/login", "/signup", "/password/reset", "/docs", "/nowhere")
-PRIVATE = ("/dashboard", "/settings", "/settings/security", "/settings/models", "/settings/workspace")
+PRIVATE = (
+    "/settings/usage",
+    "/dashboard",
+    "/settings",
+    "/settings/security",
+    "/settings/models",
+    "/settings/workspace",
+)
 TABS = ("instructions", "model", "knowledge", "appearance", "deploy", "versions")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]
