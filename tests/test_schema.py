@@ -19,7 +19,13 @@ from tests.routes import all_routes
 from tests.test_tenancy import World
 from tests.world import make_place
 
-pytestmark = [pytest.mark.xdist_group("routes"), pytest.mark.no_cover, pytest.mark.django_db]
+pytestmark = [
+    pytest.mark.xdist_group("routes"),
+    pytest.mark.no_cover,
+    pytest.mark.django_db,
+    # The server runs in this process and draws random numbers of its own while Hypothesis draws a case.
+    pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"),
+]
 ROOT = Path(__file__).resolve().parent.parent
 # Served, but not part of what programs are told about.
 UNDOCUMENTED = {"/api/schema", "/api/docs", "/api/health"}
