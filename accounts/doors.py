@@ -26,7 +26,7 @@ from django.utils.datastructures import CaseInsensitiveMapping
 from accounts.errors import CrossSiteRefused
 from accounts.models import Role, User
 from accounts.origin import SAFE_METHODS, is_own_origin
-from accounts.permissions import Principal
+from accounts.permissions import Login, Principal
 from accounts.selectors import wanted_workspace
 from core.async_db import fetch_all
 from core.errors import NotFound
@@ -43,15 +43,15 @@ WHERE person.id = %s AND person.is_active
 ORDER BY (member.workspace_id = %s::uuid) DESC NULLS LAST, member.created_at, member.id
 LIMIT 1
 """
-# One row for each member who is still in the workspace, named by the place in the lists that are asked about.
-_RECHECK_QUERY = """
+# One row for each active user who is in the workspace, if one is named; by the place in the lists that are asked about.
+_LOGINS_QUERY = """
 SELECT asked.place, session.session_data, person.id, person.password
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) WITH ORDINALITY AS asked(user_id, workspace_id, session_key, place)
+FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) WITH ORDINALITY AS asked(user_id, session_key, workspace_id, place)
 JOIN accounts_user person ON person.id = asked.user_id AND person.is_active
-JOIN accounts_membership member ON member.user_id = asked.user_id AND member.workspace_id = asked.workspace_id
+LEFT JOIN accounts_membership member ON member.user_id = asked.user_id AND member.workspace_id = asked.workspace_id
 LEFT JOIN django_session session ON session.session_key = asked.session_key AND session.expire_date > now()
+WHERE asked.workspace_id IS NULL OR member.id IS NOT NULL
 """
-_ACTIVE_QUERY = "SELECT id FROM accounts_user WHERE id = ANY(%s) AND is_active"
 _key_checks: list[LifeCheck] = []
 _grant_checks: list[LifeCheck] = []
 
@@ -87,24 +87,37 @@ async def is_still_allowed(principal: Principal) -> bool:
 
 
 async def check_still_allowed(principals: Sequence[Principal]) -> list[bool]:
-    """For each of these, whether it may keep what it opened: at most one query for members, keys, grants and
-    accounts each.
-
-    A member must be active, in the workspace, and have the session that was used, opened with the present password.
-    """
+    """For each of these, whether it may keep what it opened: at most one query for logins, keys and grants each."""
     keys = {principal.api_key_id for principal in principals if principal.api_key_id is not None}
     grants = {principal.grant_id for principal in principals if principal.grant_id is not None}
     live_keys = await _find_live(keys, _key_checks)
     live_grants = await _find_live(grants, _grant_checks)
-    accounts = {principal.account_id for principal in principals if principal.account_id is not None}
-    active = {row[0] for row in await fetch_all(_ACTIVE_QUERY, [list(accounts)])} if accounts else set()
-    members = {id(principal) for principal in await _find_live_members(principals)}
+    logins = [_login_of(principal) for principal in principals]
+    live_logins = await find_live_logins({login for login in logins if login is not None})
     return [
-        (principal.api_key_id in live_keys if principal.api_key_id is not None else id(principal) in members)
+        (principal.api_key_id is None or principal.api_key_id in live_keys)
         and (principal.grant_id is None or principal.grant_id in live_grants)
-        and (principal.account_id is None or principal.account_id in active)
-        for principal in principals
+        and (login is None or login in live_logins)
+        for principal, login in zip(principals, logins, strict=True)
     ]
+
+
+async def find_live_logins(logins: Collection[Login]) -> set[Login]:
+    """Those of these that last: the user is active, in the workspace that the login names, and has not signed out or
+    changed the password since. One query.
+    """
+    if not logins:
+        return set()
+    asked = list(logins)
+    columns = zip(*[(login.user_id, login.session_key, login.workspace_id) for login in asked], strict=True)
+    rows = await fetch_all(_LOGINS_QUERY, [list(column) for column in columns])
+    return {asked[place - 1] for place, *found in rows if _lasts(asked[place - 1], *found)}
+
+
+def _login_of(principal: Principal) -> Login | None:
+    if principal.api_key_id is not None:
+        return principal.login
+    return Login(principal.user_id, principal.session_key, principal.workspace_id)
 
 
 async def _find_live(ids: set[UUID], checks: list[LifeCheck]) -> set[UUID]:
@@ -113,18 +126,8 @@ async def _find_live(ids: set[UUID], checks: list[LifeCheck]) -> set[UUID]:
     return set.intersection(*[await check(ids) for check in checks])
 
 
-async def _find_live_members(principals: Sequence[Principal]) -> list[Principal]:
-    # Equal principals may have come through different sessions: each is asked about by its place.
-    members = [principal for principal in principals if principal.api_key_id is None]
-    if not members:
-        return []
-    asked = [(member.user_id, member.workspace_id, member.session_key) for member in members]
-    rows = await fetch_all(_RECHECK_QUERY, [list(column) for column in zip(*asked, strict=True)])
-    return [members[place - 1] for place, *found in rows if _keeps_access(members[place - 1], *found)]
-
-
-def _keeps_access(principal: Principal, session_data: str | None, user_id: UUID, password: str) -> bool:
-    if principal.session_key is None:
+def _lasts(login: Login, session_data: str | None, user_id: UUID, password: str) -> bool:
+    if login.session_key is None:
         return True
     return session_data is not None and _opens(_decode_session(session_data), user_id, password)
 

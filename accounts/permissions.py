@@ -61,6 +61,18 @@ VISITOR_ACTIONS = frozenset({"agent.view", "agent.chat", "conversation.view", "h
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """A user's sign-in, for as long as it lasts: that of a browser, or of a family of access tokens.
+
+    With a `workspace_id` it counts only while the user is a member there.
+    """
+
+    user_id: UUID | None
+    session_key: str | None = field(repr=False)
+    workspace_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who acts, in which workspace: a member (user_id, role), an API key (api_key_id, agent_id), or a visitor.
 
@@ -79,7 +91,7 @@ class Principal:
     key_family: tuple[UUID, ...] = ()
     is_operator: bool = False  # a member of the staff that runs this server
     grant_id: UUID | None = None  # of a visitor: what each message takes one use of (billing.grants)
-    account_id: UUID | None = None  # of a visitor of the store who is a user of ours
+    login: Login | None = None  # of a visitor of the store who is a user of ours
     is_over_quota: bool = False  # let in beyond the plan's day, at a price (billing.metering)
 
 
@@ -122,6 +134,11 @@ def authorize_user(user: Any, principal: Principal | None, policy: str) -> None:
     authorize(principal, policy)
 
 
+def session_of(request: Request) -> SessionBase:
+    """The session that a request to the API comes with: of its access token, else of the browser."""
+    return request.auth if isinstance(request.auth, SessionBase) else request.session
+
+
 class PolicyPermission(BasePermission):
     """DRF's door: the view's declared `policy` against the request's principal."""
 
@@ -133,8 +150,7 @@ class PolicyPermission(BasePermission):
             return True  # the dispatcher answers 405
         activate_language(request.user)
         policy = policy_for(view.policy, request.method or "GET")
-        session = request.auth if isinstance(request.auth, SessionBase) else request.session
-        principal = None if policy == PUBLIC else principal_of(request.user, request, session)
+        principal = None if policy == PUBLIC else principal_of(request.user, request, session_of(request))
         request._request.principal = principal  # type: ignore[attr-defined]
         authorize_user(request.user, principal, policy)
         return True

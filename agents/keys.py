@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from accounts.doors import find_live_logins
+from accounts.permissions import Login
 from agents.config import AgentConfig
 from agents.errors import AgentOff, IdentityRequired, KeyNotForPages, KeyNotForPrograms, OriginNotAllowed
 from agents.models import KeyKind
@@ -72,7 +74,7 @@ class KeyIdentity:
     channel: str = ""
     grant_id: UUID | None = None
     is_platform_paid: bool = False
-    account_id: UUID | None = None  # of a user of ours, in the store
+    login: Login | None = None  # of a user of ours, in the store
 
     @property
     def seal(self) -> str:
@@ -105,7 +107,6 @@ _LIVE_QUERY = f"""
 SELECT key.id FROM agents_apikey key JOIN agents_agent agent ON agent.id = key.agent_id AND agent.is_serving
 WHERE key.id = ANY(%s) AND {KEY_IS_ALIVE}
 """  # noqa: S608 - constants of ours
-_ACCOUNT_QUERY = "SELECT password FROM accounts_user WHERE id = %s AND is_active"
 _Name = str | UUID  # how a key is looked up: by its digest or its id
 _cache: dict[_Name, tuple[float, KeyIdentity | None]] = {}
 _lookups: dict[_Name, asyncio.Task[KeyIdentity | None]] = {}
@@ -194,7 +195,9 @@ async def _look_up_visitor(text: str) -> KeyIdentity | None:
     if token is None or token.is_expired:
         return None
     identity = await _look_up_cached(token.key_id)
-    if identity is None or (token.is_verified and token.seal != await _expected_seal(identity, token.account_id)):
+    if identity is None or (token.is_verified and token.seal != identity.seal):
+        return None
+    if token.login is not None and not await find_live_logins([token.login]):
         return None
     if identity.requires_identity and not token.is_verified:
         raise IdentityRequired()
@@ -204,21 +207,8 @@ async def _look_up_visitor(text: str) -> KeyIdentity | None:
         channel=token.channel,
         grant_id=token.grant_id,
         is_platform_paid=token.is_platform_paid,
-        account_id=token.account_id,
+        login=token.login,
     )
-
-
-def seal_account(identity: KeyIdentity, password: str) -> str:
-    """What seals the session of a user of ours under this key: it changes with the (hashed) password."""
-    return hashlib.sha256(f"{identity.seal}:{identity.key_id}:{password}".encode()).hexdigest()[:16]
-
-
-async def _expected_seal(identity: KeyIdentity, account_id: UUID | None) -> str | None:
-    """None for an account that was suspended or deleted: nothing is sealed like that."""
-    if account_id is None:
-        return identity.seal
-    rows = await fetch_all(_ACCOUNT_QUERY, [account_id])
-    return seal_account(identity, rows[0][0]) if rows else None
 
 
 async def _look_up_cached(name: _Name) -> KeyIdentity | None:

@@ -13,9 +13,9 @@ from uuid import UUID
 
 import jwt
 
-from accounts.models import User
+from accounts.permissions import Login
 from agents.errors import IdentityInvalid, IdentityRequired
-from agents.keys import KeyIdentity, seal_account
+from agents.keys import KeyIdentity
 from agents.models import KeyKind
 from agents.visitor_tokens import (
     ANONYMOUS,
@@ -32,7 +32,7 @@ from core.text import is_storable
 IDENTITY_SECONDS = 24 * 3600  # a site's signed identity lives at most this long
 LEEWAY_SECONDS = 60  # clocks differ
 MAX_SUBJECT_CHARACTERS = 190
-ACCOUNT_SESSION_SECONDS = 3600  # of our own users, who may sign out meanwhile; pages renew it
+LOGIN_SESSION_SECONDS = 3600  # of our own users, whose right may have changed meanwhile; pages renew it
 REMEMBERED_SECONDS = 180 * 24 * 3600  # how long after its end a token still proves who an anonymous visitor was
 _MAX_IDENTITY_CHARACTERS = 4096
 _ALGORITHM = "HS256"
@@ -54,35 +54,35 @@ def open_visitor_session(
     visitor: str | None = None,
     identity_token: str | None = None,
     channel: str | None = None,
-    account: User | None = None,
+    login: Login | None = None,
     grant_id: UUID | None = None,
     is_platform_paid: bool = False,
 ) -> VisitorSession:
     """Open or renew a visitor's session under a widget's or hosted page's key (`agents.keys.resolve_page_key`).
 
     `visitor` is the token of the visitor's last session (also one that has expired): it keeps an anonymous visitor the
-    same person; anything else there makes a new one. `identity_token` is the site's JWT; `account` is a user of ours
-    whom the caller has authenticated: their session is short, and ends when they are suspended or change the password.
+    same person; anything else there makes a new one. `identity_token` is the site's JWT; `login` is of a user of ours
+    whom the caller has authenticated: their session is short, and ends with the login (`accounts.doors`).
     With a `grant_id` each message takes one use of that grant. Raises IdentityRequired, IdentityInvalid.
     """
-    if account is not None:
-        end_user = f"{VERIFIED}{account.pk}"
+    if login is not None:
+        end_user = f"{VERIFIED}{login.user_id}"
     elif identity_token:
         end_user = VERIFIED + read_identity(identity, identity_token)
     elif identity.requires_identity:
         raise IdentityRequired()
     else:
         end_user = _recognise(identity, visitor) or f"{ANONYMOUS}{uuid7()}"
-    expires_at = int(time.time()) + (VISITOR_TOKEN_SECONDS if account is None else ACCOUNT_SESSION_SECONDS)
+    expires_at = int(time.time()) + (VISITOR_TOKEN_SECONDS if login is None else LOGIN_SESSION_SECONDS)
     token = VisitorToken(
         identity.key_id,
         end_user,
         channel or _channel_of(identity),
-        identity.seal if account is None else seal_account(identity, account.password),
+        identity.seal,
         expires_at,
         grant_id,
         is_platform_paid,
-        None if account is None else account.pk,
+        login,
     )
     moment = datetime.fromtimestamp(expires_at, UTC)
     return VisitorSession(write_visitor_token(token), end_user, token.is_verified, moment)

@@ -14,8 +14,8 @@ from accounts.permissions import Principal
 from chat.errors import IdempotencyMismatch, RequestRepeated
 from chat.execution import Turn, start_run
 from chat.runtime.events import Event
-from chat.selectors import StoredRun, follow_stored, load_run
-from chat.streams import follow_live, live_runs
+from chat.selectors import StoredRun, follow_run, load_run
+from chat.streams import live_runs
 from core.async_db import fetch_all
 from core.errors import GiloError, ValidationFailed
 
@@ -66,8 +66,7 @@ class StoredAnswer:
         return live.failure if live is not None else _failure_of(self.run.error)
 
     def follow(self, after: int = 0) -> AsyncIterator[list[Event]]:
-        live = live_runs.get(self.run.id)
-        return follow_live(live, after) if live is not None else follow_stored(self.principal, self.run, after)
+        return follow_run(self.principal, self.run, after)
 
 
 async def start_once(turn: Turn, key: str, body: bytes) -> Answering:

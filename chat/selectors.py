@@ -16,6 +16,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from accounts.permissions import Principal
 from chat.models import Conversation, Message, Run
 from chat.runtime.events import ERROR, KEEP_ALIVE_SECONDS, RUN_FINISHED, Event, after_id, rebuild
+from chat.streams import follow_live, follow_watched, live_runs
 from core.async_db import fetch_all
 from core.errors import NotFound, Unavailable
 from llm.types import ChatMessage
@@ -133,6 +134,13 @@ async def has_documents(agent_id: UUID) -> bool:
     """Whether a search in the agent's documents could find anything (no question is embedded for nothing)."""
     rows = await fetch_all(_DOCUMENTS_QUERY, [agent_id])
     return bool(rows[0][0])
+
+
+def follow_run(principal: Principal, run: StoredRun, after: int = 0) -> AsyncIterator[list[Event]]:
+    """The run's events after the place `after`, wherever it lives, for as long as the principal may read them."""
+    live = live_runs.get(run.id)
+    groups = follow_stored(principal, run, after) if live is None else follow_live(live, after)
+    return follow_watched(principal, groups)
 
 
 async def follow_stored(principal: Principal, run: StoredRun, after: int = 0) -> AsyncIterator[list[Event]]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from accounts.permissions import Principal
 from chat.errors import AccessEnded
-from chat.runtime.events import DELTA, RUN_STARTED, TERMINAL, Event, after_id
+from chat.runtime.events import DELTA, ERROR, RUN_STARTED, TERMINAL, Event, after_id
 from chat.runtime.loop import Answer
 from chat.runtime.outcome import Outcome, outcome_of_error
 from core.errors import GiloError
@@ -113,7 +113,47 @@ class Watched(Protocol):
 
 
 live_runs: dict[UUID, LiveRun] = {}
-access_watchers: set[Watched] = set()  # open sockets; live runs are watched anyway
+access_watchers: set[Watched] = set()  # open sockets and followers; live runs are watched anyway
+
+
+class Follower:
+    """Somebody who reads a run that perhaps another one started."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+        self.access_ended = asyncio.get_running_loop().create_future()
+
+    def end_access(self) -> None:
+        """The principal lost its access: its stream ends, the run does not."""
+        if not self.access_ended.done():
+            self.access_ended.set_result(None)
+
+
+async def follow_watched(principal: Principal, groups: AsyncIterator[list[Event]]) -> AsyncIterator[list[Event]]:
+    """These groups of events, to an `error` as soon as the principal loses its access."""
+    follower, place = Follower(principal), 0
+    access_watchers.add(follower)
+    step: asyncio.Future[list[Event] | None] | None = None
+    try:
+        while True:
+            step = asyncio.ensure_future(_take(groups))
+            await asyncio.wait({step, follower.access_ended}, return_when=asyncio.FIRST_COMPLETED)
+            if follower.access_ended.done():
+                yield [Event(place, ERROR, AccessEnded().body(""))]
+                return
+            group = step.result()
+            if group is None:
+                return
+            place = group[-1].id if group else place
+            yield group
+    finally:
+        access_watchers.discard(follower)
+        if step is not None:
+            step.cancel()
+
+
+async def _take(groups: AsyncIterator[list[Event]]) -> list[Event] | None:
+    return await anext(groups, None)
 
 
 async def follow_live(run: LiveRun, after: int = 0) -> AsyncIterator[list[Event]]:

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from accounts.errors import CrossSiteRefused
 from accounts.models import User
 from accounts.origin import is_own_origin
+from accounts.permissions import session_of
 from accounts.workspace_api import WorkspaceView
 from core.api import ErrorSerializer, StrictSerializer
 from core.errors import BadRequest
@@ -138,7 +139,8 @@ class ListingSession(StoreView):
         given = self.read(schemas.StoreSessionInput)
         address = get_adapter().get_client_ip(request)
         async_to_sync(_admit)(address)
-        session = open_session(listing=self.get_listing(), user=self.reader, address=address, **given)
+        listing, key = self.get_listing(), session_of(request).session_key
+        session = open_session(listing=listing, user=self.reader, session_key=key, address=address, **given)
         response = Response(_describe_session(session), status=status.HTTP_201_CREATED)
         response["Cache-Control"] = "no-store"
         return response

@@ -20,6 +20,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Membership, User
+from accounts.permissions import Login
 from agents.keys import KeyIdentity, look_up_key_id, require_serving
 from agents.visitors import VisitorSession, open_visitor_session
 from billing.errors import AllowanceUsedUp, GrantUsedUp
@@ -67,10 +68,17 @@ class StoreSession:
 
 
 def open_session(
-    *, listing: Listing, user: User | None, address: str, visitor: str | None = None, access_token: str | None = None
+    *,
+    listing: Listing,
+    user: User | None,
+    session_key: str | None,
+    address: str,
+    visitor: str | None = None,
+    access_token: str | None = None,
 ) -> StoreSession:
     """Open or renew a session with a published listing.
 
+    It lasts no longer than the user's login with this `session_key`; what members may do ends with their membership.
     `visitor` is the last session's token of somebody without an account, who stays the same person by it. Raises
     SignInRequired, PurchaseRequired, AccessTokenRequired, AccessTokenInvalid, AllowanceUsedUp, GrantUsedUp, AgentOff.
     """
@@ -79,12 +87,14 @@ def open_session(
     if identity is None:
         raise NotPublished()
     require_serving(identity)
+    login = None
     if user is not None:
         _remember_use(listing, user)
+        login = Login(user.pk, session_key, listing.workspace_id if right.access == Access.OWNER else None)
     session = open_visitor_session(
         identity,
         visitor=visitor,
-        account=user,
+        login=login,
         grant_id=right.grant_id,
         is_platform_paid=right.is_platform_paid,
     )

@@ -36,7 +36,7 @@ def principal_of_key(identity: KeyIdentity) -> Principal:
         scopes=frozenset(identity.scopes),
         key_family=identity.family,
         grant_id=identity.grant_id,
-        account_id=identity.account_id,
+        login=identity.login,
     )
 
 

@@ -12,9 +12,8 @@ from chat.models import Channel
 from chat.repeats import Answering, start_once
 from chat.runtime.events import ERROR, RUN_FINISHED, Event
 from chat.runtime.intake import read_chat_input
-from chat.selectors import follow_stored, load_run
+from chat.selectors import follow_run, load_run
 from chat.services import cancel_run
-from chat.streams import follow_live, live_runs
 from chat.transports.doors import authorize_key, authorize_member, token_from
 from chat.transports.http import Endpoint, Request
 from core.errors import BadRequest, GiloError
@@ -121,9 +120,7 @@ def describe_answer(run: Answering, last: Event) -> dict[str, Any]:
 async def _answer_events(request: Request, principal: Principal) -> None:
     run_id, after = request.path_id("run_id"), read_place(request)
     stored = await load_run(principal, run_id)
-    live = live_runs.get(run_id)
-    groups = follow_live(live, after) if live is not None else follow_stored(principal, stored, after)
-    await request.respond_stream(groups)
+    await request.respond_stream(follow_run(principal, stored, after))
 
 
 async def _answer_cancel(request: Request, principal: Principal) -> None:

@@ -23,9 +23,9 @@ from chat.execution import Turn, start_run
 from chat.models import Channel
 from chat.runtime.events import ERROR, Event, encode_frame
 from chat.runtime.intake import read_chat_input
-from chat.selectors import follow_stored, load_run
+from chat.selectors import follow_run, load_run
 from chat.services import cancel_run
-from chat.streams import access_watchers, follow_live, live_runs
+from chat.streams import access_watchers, follow_live
 from chat.transports.doors import authorize_key, check_origin, token_from
 from chat.transports.http import Receive, Scope, Send
 from core.api import parse_json, to_gilo_error
@@ -175,8 +175,7 @@ class ChatSocket:
             raise ValidationFailed("`after` must be the id of an event.", param="after")
         self._require_silence()
         stored = await load_run(self.principal, run_id)
-        live = live_runs.get(run_id)
-        self._follow(follow_live(live, after) if live else follow_stored(self.principal, stored, after))
+        self._follow(follow_run(self.principal, stored, after))
 
     def _require_silence(self) -> None:
         if self._has_live_run():

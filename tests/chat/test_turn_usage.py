@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from accounts.models import User, Workspace
+from accounts.models import Workspace
 from agents import visitors
 from agents.keys import forget_keys
 from agents.models import Agent, ApiKey, KeyKind
@@ -17,7 +17,6 @@ from billing.plans import PLANS
 from chat.models import Run
 from tests.chat.serving import Client
 from tests.chat.visiting import find_identity, make_visitor, make_widget_key
-from tests.factories import make_user
 
 
 @pytest.fixture
@@ -153,22 +152,3 @@ def test_a_pinned_key_answers_as_its_version_did(server, agent, fake_model):
     save_config(agent=agent, actor=None, changes={"instructions": "Draft secret"}, expected_version=None)
     visitor.ask()
     assert "Draft secret" not in str(fake_model.chats[-1])
-
-
-def test_a_session_of_our_own_user_ends_with_a_new_password_and_with_the_account(server, agent):
-    user = make_user()
-    user.set_password("correct horse battery")
-    user.save()
-    visitor = make_listing_visitor(server, agent, grants.create_grant(), account=user)
-    visitor.ask()
-    assert Run.objects.get().conversation.end_user == f"user:{user.pk}"
-    user.set_password("another horse battery")
-    user.save()
-    assert visitor.post_chat().status_code == 401
-    visitor = make_listing_visitor(server, agent, grants.create_grant(), account=user)
-    with visitor.streaming("WORDS:400 DELAY:100") as events:
-        next(events)
-        User.objects.filter(pk=user.pk).update(is_active=False)
-        last = list(events)[-1]
-    assert (last.name, last.data["error"]["code"]) == ("error", "access_ended")
-    assert visitor.post_chat().status_code == 401

@@ -6,15 +6,22 @@ from datetime import timedelta
 
 import pytest
 import requests
+import websockets.sync.client
+from django.contrib.sessions.models import Session
+from django.core import signing
 from django.test import Client
 from django.utils import timezone
+from websockets.exceptions import ConnectionClosed
 
-from accounts.models import Membership
+from accounts.models import Membership, User
+from accounts.permissions import Login
+from accounts.services import register_user
 from agents.models import ApiKey
 from agents.services import save_config
 from agents.visitor_tokens import read_visitor_token
 from billing.grants import revoke_grant
 from billing.models import Grant
+from chat.models import Run
 from core.ratelimit import Window
 from knowledge.models import Document
 from store import api
@@ -22,7 +29,7 @@ from store.access import create_token, revoke_token
 from store.models import Payer, Visibility
 from store.services import publish_listing, unpublish_listing, update_listing
 from store.sessions import _network_of
-from tests.factories import make_user
+from tests.factories import PASSWORD, make_user
 from tests.store.making import PER_MONTH, make_document, make_listing, make_purchase
 from tests.store.visiting import open_session, sign_in, visit
 
@@ -73,6 +80,54 @@ def test_a_user_opens_a_free_agent_and_an_owner_any():
     paid = make_listing(**PER_MONTH, **PRIVATE)
     owner = Membership.objects.get(workspace=paid.workspace).user
     assert open_session(paid, sign_in(owner)).json()["access"] == "owner"
+
+
+def end_login(client: Client, user: User, end: str) -> None:
+    if end == "signed out":
+        assert client.post("/logout").status_code == 302
+    elif end == "removed":
+        Membership.objects.filter(user=user).delete()
+    elif end == "suspended":
+        User.objects.filter(pk=user.pk).update(is_active=False)
+    else:
+        user.set_unusable_password()
+        user.save()
+
+
+@pytest.mark.parametrize("end", ["signed out", "removed", "suspended", "password changed"])
+def test_a_session_ends_with_the_login_that_opened_it_on_every_door(live, end):
+    listing = make_listing(**PRIVATE)
+    user = Membership.objects.get(workspace=listing.workspace).user
+    client, elsewhere = sign_in(user), sign_in(user)
+    chat, other = visit(live, listing, client), visit(live, listing, elsewhere)
+    address = f"{live.replace('http', 'ws')}/ws/agents/{chat.agent_id}/chat"
+    with websockets.sync.client.connect(address, additional_headers=chat.headers) as socket:
+        socket.send(json.dumps({"message": "WORDS:600 DELAY:20"}))
+        with chat.streaming("WORDS:600 DELAY:20") as events:
+            next(events), socket.recv(timeout=10)
+            end_login(client, user, end)
+            assert [chat.call("GET", path).status_code for path in ("/api/v1/agent", "/api/v1/conversations")] == [
+                401
+            ] * 2
+            assert chat.post_chat().status_code == 401
+            last = list(events)[-1]
+        with pytest.raises(ConnectionClosed):
+            while True:
+                socket.recv(timeout=5)
+    assert (last.name, last.data["error"]["code"]) == ("error", "access_ended")
+    assert socket.protocol.close_code == 4401
+    assert [bool(run.answer.content) for run in Run.objects.filter(status="partial")] == [True, True]
+    assert other.post_chat(stream=False).status_code == (200 if end == "signed out" else 401)
+
+
+def test_a_session_that_an_access_token_opened_belongs_to_its_family():
+    user = register_user(email="ada@example.com", password=PASSWORD, verified=True)
+    signed_in = Client().post("/api/auth/login", {"email": user.email, "password": PASSWORD}, "application/json")
+    bearer = {"authorization": f"Bearer {signed_in.json()['access']}"}
+    text = open_session(make_listing(), headers=bearer).json()["token"]
+    family = Session.objects.get().session_key
+    assert read_visitor_token(text).login == Login(user.pk, family)
+    assert family not in signing.b64_decode(text.split(".")[1].encode()).decode(), "scripts of pages read it"
 
 
 def test_another_sites_page_opens_nothing():

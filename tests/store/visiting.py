@@ -20,11 +20,12 @@ def sign_in(user: User) -> Client:
 def open_session(listing: Listing, client: Client | None = None, **body: Any) -> Any:
     """The answer of the session's route to somebody on our own page."""
     address = body.pop("address", "203.0.113.7")
+    headers = body.pop("headers", {})
     return (client or Client()).post(
         f"/api/store/listings/{listing.slug}/session",
         body,
         content_type="application/json",
-        headers={"origin": HOST},
+        headers={"origin": HOST, **headers},
         REMOTE_ADDR=address,
     )
 

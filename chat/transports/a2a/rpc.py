@@ -15,9 +15,9 @@ from chat.execution import Turn
 from chat.models import Channel
 from chat.repeats import Answering, start_once
 from chat.runtime.events import Event
-from chat.selectors import STREAMING, StoredRun, follow_stored, load_history, load_run, load_runs
+from chat.selectors import STREAMING, StoredRun, follow_run, load_history, load_run, load_runs
 from chat.services import cancel_run
-from chat.streams import follow_live, live_runs
+from chat.streams import live_runs
 from chat.transports.a2a.errors import (
     MethodMissing,
     NoExtendedCard,
@@ -129,7 +129,7 @@ async def cancel_task(call: Call) -> None:
     await cancel_run(call.principal, run.id)
     try:
         async with asyncio.timeout(CANCEL_SECONDS):
-            async for _ in _follow(call, run, after=0):
+            async for _ in follow_run(call.principal, run, after=0):
                 pass
     except TimeoutError:
         pass  # the process that makes the answer will hear of it; the task says how it stands now
@@ -146,7 +146,7 @@ async def join_task(call: Call) -> None:
     place = 1 + len(run.trace) + len(run.content) if live is None else live.place
     snapshot = describe_working(run.id, run.conversation_id, text)
     stream = TaskStream(call.id, run.id, run.conversation_id, snapshot)
-    await call.request.respond_stream(_at_once(_follow(call, run, place)), stream.encode)
+    await call.request.respond_stream(_at_once(follow_run(call.principal, run, place)), stream.encode)
 
 
 async def refuse_push(call: Call) -> None:
@@ -222,11 +222,6 @@ async def _describe(call: Call, run: StoredRun, history_length: int | None) -> d
         return describe_stored(run)
     history = await load_history(call.principal, call.agent.agent_id, run.conversation_id)
     return describe_stored(run, history[-history_length:])
-
-
-def _follow(call: Call, run: StoredRun, after: int) -> AsyncIterator[list[Event]]:
-    live = live_runs.get(run.id)
-    return follow_stored(call.principal, run, after) if live is None else follow_live(live, after)
 
 
 async def _at_once(groups: AsyncIterator[list[Event]]) -> AsyncIterator[list[Event]]:

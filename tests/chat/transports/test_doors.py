@@ -1,12 +1,13 @@
 import uuid
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 
 from accounts.models import Membership, Role, User
 from agents.services import save_config
 from chat.models import Conversation
-from tests.chat.serving import Client
+from tests.chat.serving import Client, read_events
 from tests.factories import make_agent, make_user, make_workspace
 
 
@@ -104,6 +105,23 @@ def test_members_foreign_ids_are_missing(member, server):
     other.session.close()
 
 
+def test_who_follows_anothers_run_is_cut_off_alone(member, server):
+    """One account on two devices: the run belongs to the one, the other only reads it."""
+    client, workspace, user = member
+    other = sign_in(server, workspace, user)
+    with client.streaming("WORDS:900 DELAY:20") as events:
+        run = next(events).data["run_id"]
+        with other.call("GET", f"/api/runs/{run}/events", stream=True) as response:
+            followed = read_events(response)
+            next(followed)
+            Session.objects.filter(session_key=other.headers["Cookie"][len("sessionid=") :].partition(";")[0]).delete()
+            last = list(followed)[-1]
+        client.cancel(run)
+        assert list(events)[-1].name == "run.finished"
+    assert (last.name, last.data["error"]["code"]) == ("error", "access_ended")
+    other.session.close()
+
+
 @pytest.mark.parametrize("end", ["suspended", "removed", "signed out", "password changed"])
 def test_member_who_loses_access_in_mid_stream_is_cut_off(member, end):
     client, workspace, user = member
@@ -117,8 +135,6 @@ def test_member_who_loses_access_in_mid_stream_is_cut_off(member, end):
             user.set_password("quite-another-one-7")
             user.save()
         else:
-            from django.contrib.sessions.models import Session
-
             Session.objects.all().delete()
         last = list(events)[-1]
     assert (last.name, last.data["error"]["code"]) == ("error", "access_ended")
