@@ -11,7 +11,7 @@ from agents.errors import KeyNotForPrograms
 from agents.keys import look_up_token
 from agents.visitor_tokens import VISITOR_PREFIX
 from chat.transports.doors import check_origin, token_from
-from chat.transports.http import Receive, Request, Scope, Send
+from chat.transports.http import Endpoint, Receive, Request, Scope, Send
 from core.errors import GiloError
 
 _SHOWN = (
@@ -25,9 +25,9 @@ _PREFLIGHT_SECONDS = b"600"
 class KeyRoute:
     """A raw ASGI endpoint behind a key, as browsers may call it."""
 
-    def __init__(self, endpoint: Any, *, opens_to_visitors: bool = False) -> None:
-        self.policy: str = endpoint.policy
-        self.methods: tuple[str, ...] = endpoint.methods
+    def __init__(self, endpoint: Endpoint, *, opens_to_visitors: bool = False) -> None:
+        self.policy = endpoint.policy
+        self.methods = endpoint.methods
         self._endpoint = endpoint
         self._opens_to_visitors = opens_to_visitors
 
@@ -40,7 +40,7 @@ class KeyRoute:
         try:
             is_listed = await self._admit(scope, headers)
         except GiloError as error:
-            await Request(scope, receive, send).respond_error(error)
+            await self._endpoint.refuse(Request(scope, receive, send), error)
             return
         await self._endpoint(scope, receive, _telling(send, origin) if is_listed else send)
 

@@ -43,7 +43,7 @@ Send = Callable[[Any], Awaitable[None]]
 class Request:
     """One HTTP request and its answer."""
 
-    __slots__ = ("_receive", "_send", "body", "describe_limits", "headers", "method", "request_id", "scope", "started")
+    __slots__ = ("body", "describe_limits", "headers", "method", "receive", "request_id", "scope", "send", "started")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -53,8 +53,8 @@ class Request:
         self.started = False
         self.body = b""
         self.describe_limits: DescribeLimits = Decision.headers
-        self._receive = receive
-        self._send = send
+        self.receive = receive
+        self.send = send
 
     def header(self, name: bytes) -> str:
         """A header's value, "" when it is absent; the name in lower case."""
@@ -75,8 +75,8 @@ class Request:
         extra = _encode({**self._limits(), **(headers or {})})
         fixed = [_JSON, *_SAFE, (b"content-length", b"%d" % len(body)), self._id_header()]
         self.started = True
-        await self._send({"type": "http.response.start", "status": int(status), "headers": [*fixed, *extra]})
-        await self._send({"type": "http.response.body", "body": body})
+        await self.send({"type": "http.response.start", "status": int(status), "headers": [*fixed, *extra]})
+        await self.send({"type": "http.response.body", "body": body})
 
     async def respond_error(self, error: GiloError) -> None:
         await self.respond_json(error.status, error.body(self.request_id), error.headers)
@@ -90,11 +90,11 @@ class Request:
         async for group in groups:
             if not self.started:
                 self.started = True
-                await self._send({"type": "http.response.start", "status": 200, "headers": head})
+                await self.send({"type": "http.response.start", "status": 200, "headers": head})
             is_ended = bool(group) and group[-1].is_last
-            await self._send({"type": "http.response.body", "body": encode(group), "more_body": not is_ended})
+            await self.send({"type": "http.response.body", "body": encode(group), "more_body": not is_ended})
         if not is_ended:
-            await self._send({"type": "http.response.body", "body": b""})
+            await self.send({"type": "http.response.body", "body": b""})
 
     def _limits(self) -> Mapping[str, str]:
         decision = current_decision()
@@ -114,10 +114,10 @@ class Request:
             raise RequestTimeout() from None
 
     async def _receive_body(self) -> bytes:
-        message = await self._receive()
+        message = await self.receive()
         body: bytes = message.get("body", b"")
         while message.get("more_body"):
-            message = await self._receive()
+            message = await self.receive()
             body += message.get("body", b"")
             if len(body) > MAX_BODY_BYTES:
                 raise MessageTooLong()
@@ -155,9 +155,10 @@ class Endpoint:
                 raise MethodNotAllowed(self.methods)
             await handler(request)
         except Exception as error:  # noqa: BLE001 - the last line: to_gilo_error logs what nobody foresaw and answers 500
-            await self._answer_error(request, to_gilo_error(error))
+            await self.refuse(request, to_gilo_error(error))
 
-    async def _answer_error(self, request: Request, error: GiloError) -> None:
+    async def refuse(self, request: Request, error: GiloError) -> None:
+        """Answer with the error, in the words of this endpoint's protocol."""
         if request.started:
             return  # too late for a status; the connection ends without its proper end, which the client notices
         if self._shape_error is None:

@@ -27,6 +27,7 @@ class Caller:
     principal: Principal
     request_id: str
     received_at: float
+    idempotency_key: str
 
 
 class Service(Protocol):
@@ -35,19 +36,6 @@ class Service(Protocol):
     def answer(
         self, caller: Caller, message: dict[str, Any], scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]: ...
-
-
-class McpEndpoint:
-    """The raw ASGI endpoint."""
-
-    policy = VIEW
-    methods = ("POST",)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await Endpoint(VIEW, describe_error, POST=partial(_answer, receive, send))(scope, receive, send)
-
-
-mcp_endpoint = McpEndpoint()
 
 
 async def load_service() -> Service:
@@ -59,16 +47,17 @@ async def load_service() -> Service:
     return cast(Service, module)
 
 
-async def _answer(receive: Receive, send: Send, request: Request) -> None:
+async def answer_message(request: Request) -> None:
+    """POST /api/v1/agents/{id}/mcp"""
     received_at = time.monotonic()
     identity, principal = await admit(request)
     message = await read_envelope(request)
     service = await load_service()
-    caller = Caller(identity.agent, principal, request.request_id, received_at)
-    await service.answer(caller, message, request.scope, receive, partial(_send_marked, request, send))
+    caller = Caller(identity.agent, principal, request.request_id, received_at, request.header(b"idempotency-key"))
+    await service.answer(caller, message, request.scope, request.receive, partial(_send_marked, request))
 
 
-async def _send_marked(request: Request, send: Send, event: Any) -> None:
+async def _send_marked(request: Request, event: Any) -> None:
     """Pass the SDK's answer on, with what every response of ours carries."""
     if event["type"] == "http.response.start":
         request.started = True
@@ -82,10 +71,13 @@ async def _send_marked(request: Request, send: Send, event: Any) -> None:
         theirs = {name.lower() for name, _ in event["headers"]}
         added = [(name, value) for name, value in ours.items() if name not in theirs]
         event = {**event, "headers": [*event["headers"], *added]}
-    await send(event)
+    await request.send(event)
 
 
 def _limits() -> dict[bytes, bytes]:
     decision = current_decision()
     told = {} if decision is None else decision.headers()
     return {name.lower().encode(): value.encode() for name, value in told.items()}
+
+
+mcp_endpoint = Endpoint(VIEW, describe_error, POST=answer_message)

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import mcp_types as types
+import orjson
 from mcp.server.context import ServerRequestContext
 
 from accounts.permissions import is_allowed
-from chat.execution import Turn, start_run
+from chat.execution import Turn
 from chat.models import Channel
+from chat.repeats import Answering, start_once
 from chat.runtime.events import ERROR, Event
 from chat.runtime.intake import MAX_MESSAGE_CHARACTERS, MessageTooLong
 from chat.selectors import has_documents
-from chat.streams import LiveRun, follow_live
 from chat.transports.mcp.door import Caller
 from chat.transports.mcp.resources import KNOWLEDGE, may_read, uri_of
 from core.errors import FieldError, GiloError, ValidationFailed
@@ -67,7 +68,8 @@ async def ask(caller: Caller, arguments: dict[str, Any], context: Context) -> ty
     """Put the question to the agent and wait for its answer, told in pieces when the client asks for progress."""
     turn = _read_turn(caller, arguments)
     # A client that goes cancels this wait, never the beginning of a run: half of one would be nobody's.
-    run = await asyncio.shield(asyncio.ensure_future(start_run(turn)))
+    body = orjson.dumps([turn.message, arguments.get("conversation_id")])
+    run = await asyncio.shield(asyncio.ensure_future(start_once(turn, caller.idempotency_key, body)))
     last = await _follow(run, context)
     if last is None or last.name == ERROR:
         raise run.failure or GiloError()
@@ -87,14 +89,14 @@ def _read_turn(caller: Caller, arguments: dict[str, Any]) -> Turn:
     )
 
 
-async def _follow(run: LiveRun, context: Context) -> Event | None:
+async def _follow(run: Answering, context: Context) -> Event | None:
     """The run's last event. Each progress notification says how much is written, and what since the one before."""
     wants_progress = bool(context.meta and context.meta.get("progress_token") is not None)
     last, fresh, written, told_at = None, "", 0, 0.0
-    async for group in follow_live(run):
+    async for group in run.follow():
         last = group[-1] if group else last
         fresh += "".join(event.text for event in group)
-        is_due = run.is_over or time.monotonic() - told_at >= PROGRESS_SECONDS
+        is_due = (last is not None and last.is_last) or time.monotonic() - told_at >= PROGRESS_SECONDS
         if wants_progress and fresh and is_due:
             written, told_at = written + len(fresh), time.monotonic()
             await context.session.report_progress(written, message=fresh)
@@ -102,7 +104,7 @@ async def _follow(run: LiveRun, context: Context) -> Event | None:
     return last
 
 
-def _describe_answer(run: LiveRun, end: dict[str, Any]) -> types.CallToolResult:
+def _describe_answer(run: Answering, end: dict[str, Any]) -> types.CallToolResult:
     """The answer, then its sources and how to go on, for clients that show the model nothing but text."""
     sources = [f"[{one['index']}] {_place(one['filename'], one['page'])}" for one in end["citations"]]
     notes = ["Sources:", *sources, ""] if sources else []

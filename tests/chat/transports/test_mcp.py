@@ -223,6 +223,20 @@ async def test_ask_that_fails_is_a_tool_error_in_words(client_with_key, argument
     assert result.structured_content["error"]["request_id"]
 
 
+def test_ask_that_is_sent_again_with_its_idempotency_key_is_one_run(client_with_key, fake_model):
+    def ask(question):
+        arguments = {"name": "ask", "arguments": {"question": question}}
+        response = post(client_with_key, "tools/call", arguments, headers={"Idempotency-Key": "once"})
+        (data,) = [line for line in response.text.splitlines() if line.startswith("data: ")]
+        return json.loads(data.removeprefix("data: "))["result"]
+
+    assert ask("SAY: One")["structuredContent"] == ask("SAY: One")["structuredContent"]
+    assert (Run.objects.count(), len(fake_model.chats)) == (1, 1)
+    refused = ask("SAY: Two")
+    assert refused["isError"]
+    assert refused["structuredContent"]["error"]["code"] == "idempotency_mismatch"
+
+
 async def test_search_with_a_wrong_limit_is_a_tool_error(reader):
     async with connected(reader) as session:
         for limit in (0, 51, "5", 1.5, True):
@@ -292,6 +306,7 @@ def test_page_of_another_site_is_refused_unless_the_key_lists_it(client_with_key
     assert answer_to(client_with_key.url).status_code == 200
     services.update_api_key(key=agent.api_keys.get(), changes={"allowed_origins": ["https://tool.example"]})
     assert answer_to("https://tool.example").status_code == 200
+    assert refusal(answer_to("https://evil.example")) == (403, "origin_not_allowed")
 
 
 def test_foreign_host_name_is_refused(client_with_key):
