@@ -5,5 +5,5 @@ set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .build
 rm -f .build/coverage .build/coverage.*
-COVERAGE_FILE="$PWD/.build/coverage" exec .venv/bin/python -m pytest -n 3 --dist loadgroup \
+COVERAGE_FILE="$PWD/.build/coverage" exec .venv/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder \
     --cov --cov-report=term --cov-fail-under=85 "$@"

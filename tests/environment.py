@@ -4,10 +4,11 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-_BROWSER_TESTS = Path(__file__).parent / "e2e"
 _OURS = "GILO_TEST_DATA_DIR" not in os.environ  # workers of a parallel run inherit the controller's folder
 DATA_DIR = Path(os.environ.setdefault("GILO_TEST_DATA_DIR", tempfile.mkdtemp(prefix="gilo-test-")))
 
@@ -40,14 +41,37 @@ def _forgo_durability(sockets: Path) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
+_FIRST = ("e2e", "faults")  # what waits longest: real browsers, then real kills
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes: a file's tests stay together; those with a browser share one process, those with real
-    kills another."""
     for item in items:
-        if _BROWSER_TESTS in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-        if item.get_closest_marker("xdist_group") is None:
-            slow = next((name for name in ("e2e", "faults") if item.get_closest_marker(name)), None)
-            item.add_marker(pytest.mark.xdist_group(slow or item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is None and item.get_closest_marker("faults") is None)
+        if (group := _group_of(item.nodeid)) in _FIRST:
+            item.add_marker(group)
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    group = _group_of(item.nodeid)
+    return _FIRST.index(group) if group in _FIRST else len(_FIRST)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByGroup(config, log)
+
+
+class _ByGroup(LoadScopeScheduling):
+    """By path. xdist's own groups, by mark, have no effect: it writes them into names, which pytest 9.2 keeps."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group_of(nodeid)
+
+
+def _group_of(nodeid: str) -> str:
+    """With several processes a file's tests stay on one, for they share servers; all that drive a browser are one
+    group, all that kill and start real processes another."""
+    path = nodeid.partition("::")[0]
+    if path.startswith("tests/e2e/"):
+        return "e2e"
+    return "faults" if "faults" in path.rpartition("/")[2] else path

@@ -12,7 +12,7 @@ from tests.routes import Route, all_routes
 from tests.test_tenancy import SHARED_PARAMETERS, UPLOADS, World, without_request_id
 from tests.world import make_place
 
-pytestmark = [pytest.mark.xdist_group("routes"), pytest.mark.no_cover]
+pytestmark = pytest.mark.no_cover
 
 API = [route for route in all_routes() if route.kind in {"api", "asgi"}]
 WRITES = [(route, method) for route in API for method in route.methods if method in {"POST", "PUT", "PATCH"}]

@@ -20,7 +20,6 @@ from tests.test_tenancy import World
 from tests.world import make_place
 
 pytestmark = [
-    pytest.mark.xdist_group("routes"),
     pytest.mark.no_cover,
     pytest.mark.django_db,
     # The server runs in this process and draws random numbers of its own while Hypothesis draws a case.

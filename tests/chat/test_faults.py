@@ -18,7 +18,6 @@ from core.embedded_postgres import EmbeddedPostgres
 from tests.chat.serving import Client, text_of
 from tests.processes import ROOT, running, wait_until
 
-pytestmark = pytest.mark.faults
 QUIET = {"GILO_WORKER_INSIDE": "0", "GILO_SEED_DEMO": "0", "GILO_CHAT_DEAD_AFTER": "2", "GILO_CHAT_SWEEP": "1"}
 
 

@@ -19,7 +19,6 @@ from gilo.server import MAX_FRAME_BYTES
 from tests.gilo.visitor import Visitor
 from tests.processes import Process, running, wait_until
 
-pytestmark = pytest.mark.faults
 MEGABYTE = 1024 * 1024
 GIGABYTE = 1024 * MEGABYTE
 # What comes before a file's own bytes.

@@ -19,7 +19,6 @@ from tests.gilo.visitor import Visitor, refusal_of
 from tests.knowledge.test_faults import database_url
 from tests.processes import Process, running, wait_until
 
-pytestmark = pytest.mark.faults
 QUIET = {"GILO_SEED_DEMO": "0", "GILO_WORKER_INSIDE": "0"}
 FULL = {(507, "storage_full"), (503, "unavailable")}
 

@@ -23,7 +23,6 @@ from tests.gilo.visitor import PASSWORD, Visitor, refusal_of
 from tests.processes import Process, free_port, running, wait_until
 
 pytestmark = [
-    pytest.mark.faults,
     pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed"),
 ]
 OUTAGE_SECONDS = 5

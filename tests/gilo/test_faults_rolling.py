@@ -17,7 +17,6 @@ from tests.gilo.visitor import Visitor, refusal_of
 from tests.processes import Process, running, wait_until
 
 pytestmark = [
-    pytest.mark.faults,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed"),
 ]

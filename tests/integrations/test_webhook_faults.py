@@ -22,7 +22,6 @@ def database_url() -> str:
     return f"postgres://{database['USER']}@{quote(database['HOST'], safe='')}/{database['NAME']}"
 
 
-@pytest.mark.faults
 @pytest.mark.django_db(transaction=True)
 def test_killed_worker_loses_no_delivery(settings: object, tmp_path: Path) -> None:
     settings.EGRESS_ALLOWED_NETWORKS = ["127.0.0.1/32"]  # type: ignore[attr-defined]

@@ -50,7 +50,6 @@ def wait_ready(name: str) -> Document:
     return wait_until(ready.first, 60, f"{name} becomes ready")
 
 
-@pytest.mark.faults
 @pytest.mark.django_db(transaction=True)
 def test_killed_product_resumes_a_document_with_the_same_chunks(upload, settings, tmp_path):
     data_dir = tmp_path / "data"
@@ -276,7 +275,6 @@ def full_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.faults
 @pytest.mark.django_db
 def test_full_disk_answers_507_and_leaves_nothing(upload, settings, full_disk):
     settings.MEDIA_ROOT = full_disk

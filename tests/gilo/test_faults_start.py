@@ -17,7 +17,6 @@ import requests
 from core.embedded_postgres import EmbeddedPostgres
 from tests.processes import Process, free_port, running, wait_until
 
-pytestmark = pytest.mark.faults
 NOISE = ("Warning", "WARNING", "celery@", "superuser", "Traceback", "No hostname", "INFO")
 
 
