@@ -36,14 +36,35 @@ _TAKE = f"""{_LOCKED}, used AS (
 )
 SELECT count(*) FROM used
 """  # noqa: S608
-_RETURN = f"""{_LOCKED}
-UPDATE billing_grant SET uses = greatest(uses - 1, 0) WHERE id IN (SELECT id FROM locked) RETURNING id
-"""  # noqa: S608
 _READ = f"""{_CHAIN}
 SELECT bool_and({_IS_ALIVE}), min(most_uses - uses), count(*), min(expires_at)
 FROM billing_grant WHERE id IN (SELECT id FROM chain)
 """  # noqa: S608
 _LIVE = f"SELECT id FROM billing_grant WHERE id = ANY(%s) AND {_IS_ALIVE}"  # noqa: S608
+
+
+def return_uses(grants: str) -> str:
+    """The SQL of common table expressions that give uses back, of these grants and of all above them.
+
+    `grants` is a SELECT of ids, one row for each use. Rows are locked from the bottom up, as everybody locks them.
+    """
+    return f"""
+uses_to_return AS MATERIALIZED (
+    SELECT mine.id, held.uses FROM billing_grant mine JOIN (
+        WITH RECURSIVE chain(id, parent_id, place) AS (
+            SELECT taken.id, taken.parent_id, 0 FROM ({grants}) held(id) JOIN billing_grant taken USING (id)
+            UNION ALL
+            SELECT above.id, above.parent_id, chain.place + 1
+            FROM billing_grant above JOIN chain ON above.id = chain.parent_id
+        ) SELECT id, count(*) AS uses, max(place) AS place FROM chain GROUP BY id
+    ) held USING (id) ORDER BY held.place, mine.id FOR UPDATE OF mine
+), uses_returned AS (
+    UPDATE billing_grant SET uses = greatest(billing_grant.uses - held.uses, 0) FROM uses_to_return held
+    WHERE billing_grant.id = held.id
+)"""  # noqa: S608
+
+
+_RETURN = f"WITH {return_uses('SELECT %s::uuid')} SELECT count(*) FROM uses_to_return"  # noqa: S608
 
 
 def create_grant(
@@ -88,7 +109,7 @@ async def take_use(grant_id: UUID) -> None:
 
 
 async def return_use(grant_id: UUID) -> None:
-    """Give back what `take_use` took: nothing was answered."""
+    """Give back what `take_use` took: nothing began. A run that fails gives it back as it ends (`return_uses`)."""
     await fetch_all(_RETURN, [grant_id])
 
 

@@ -5,6 +5,7 @@ A request beyond the day's quota is let in where the customer wants that: it tak
 cap before the model is called (`take_overage`), exactly, whoever else takes at that moment.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 import psycopg
@@ -28,10 +29,7 @@ FROM billing_customer WHERE workspace_id = %s AND overage_enabled
 ON CONFLICT (workspace_id, month) DO UPDATE SET spent = billing_overage.spent + excluded.spent, cap = excluded.cap
 RETURNING spent
 """  # noqa: S608 - constants of ours
-_RETURN = """
-UPDATE billing_overage SET spent = greatest(spent - %s, 0)
-WHERE workspace_id = %s AND month = date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date RETURNING spent
-"""
+_MILLS = f"CASE taken.meter {' '.join(f'WHEN {meter!r} THEN {mills}' for meter, mills in PRICES.items())} ELSE 0 END"
 
 
 def record_usage(runs: str) -> str:
@@ -49,6 +47,22 @@ usage AS (
 )"""
 
 
+def return_overages(taken: str) -> str:
+    """The SQL of a common table expression that gives overage back: `taken` is a SELECT of workspace, meter, when."""
+    return f"""
+overage_returned AS (
+    UPDATE billing_overage SET spent = greatest(spent - back.mills, 0)
+    FROM (
+        SELECT taken.workspace, date_trunc('month', taken.at AT TIME ZONE 'UTC')::date AS month, sum({_MILLS}) AS mills
+        FROM ({taken}) taken(workspace, meter, at) GROUP BY 1, 2
+    ) back
+    WHERE billing_overage.workspace_id = back.workspace AND billing_overage.month = back.month
+)"""  # noqa: S608 - constants of ours
+
+
+_RETURN = f"WITH {return_overages('SELECT %s::uuid, %s::text, %s::timestamptz')} SELECT 1"
+
+
 async def take_overage(workspace_id: UUID, meter: str) -> None:
     """Take the price of one more from this month's cap. Raises SpendingCapReached."""
     try:
@@ -61,6 +75,6 @@ async def take_overage(workspace_id: UUID, meter: str) -> None:
         raise SpendingCapReached()
 
 
-async def return_overage(workspace_id: UUID, meter: str) -> None:
-    """Give it back: nothing was answered."""
-    await fetch_all(_RETURN, [PRICES[meter], workspace_id])
+async def return_overage(workspace_id: UUID, meter: str, at: datetime) -> None:
+    """Give back what was taken then: nothing began. A run that fails gives it back as it ends (`return_overages`)."""
+    await fetch_all(_RETURN, [workspace_id, meter, at])

@@ -31,7 +31,7 @@ from chat.reservations import reserve_for
 from chat.runtime.context import build_messages, describe_citations
 from chat.runtime.events import CITATIONS, ERROR, RUN_FINISHED, RUN_STARTED
 from chat.runtime.loop import stream_answer
-from chat.runtime.outcome import CANCELLED, FAILED, Interrupted, Outcome, outcome_of_error, used_citations
+from chat.runtime.outcome import CANCELLED, Interrupted, Outcome, outcome_of_error, used_citations
 from chat.selectors import StoredMessage, as_prompt, describe_start, describe_usage, has_documents, load_history
 from chat.streams import LiveRun, live_runs
 from chat.writer import Writer
@@ -132,14 +132,17 @@ async def _begin_run(turn: Turn) -> LiveRun:
 
 
 async def _pay_and_store(turn: Turn, record: dict[str, Any], reserving: list[dict[str, Any]]) -> None:
-    """Take what a turn costs besides budgets, then store its start; what was taken goes back when nothing begins."""
+    """Take what a turn costs besides budgets, then store its start; what was taken goes back when nothing begins.
+
+    What a run took goes back in the statement that ends it, if it fails, or is found dead without a word.
+    """
     async with AsyncExitStack() as paid:
         if turn.principal.grant_id is not None:
             await take_use(turn.principal.grant_id)
             paid.push_async_callback(return_use, turn.principal.grant_id)
         if record["meter"]:
             await _take_overage(turn.principal, record)
-            paid.push_async_callback(return_overage, record["workspace"], record["meter"])
+            paid.push_async_callback(return_overage, record["workspace"], record["meter"], record["at"])
         await _store_start(turn, record, reserving)
         paid.pop_all()
 
@@ -151,14 +154,6 @@ async def _take_overage(principal: Principal, record: dict[str, Any]) -> None:
         if principal.end_user:  # how much the builder allows is not a visitor's matter
             raise TooManyRequests(_OUT_OF_REQUESTS) from None
         raise
-
-
-async def _pay_back(principal: Principal, record: dict[str, Any]) -> None:
-    """Nothing was answered, so nothing is paid."""
-    if principal.grant_id is not None:
-        await return_use(principal.grant_id)
-    if record["meter"]:
-        await return_overage(record["workspace"], record["meter"])
 
 
 async def _store_start(turn: Turn, record: dict[str, Any], reserving: list[dict[str, Any]]) -> None:
@@ -249,6 +244,7 @@ def _begin_record(turn: Turn, beginning: _Beginning, run: LiveRun, question_id: 
         "request_digest": turn.request_digest,
         "reservation": None,
         "meter": _meter_of(turn),
+        "grant": principal.grant_id,
     }
 
 
@@ -357,8 +353,6 @@ async def _finish(run: LiveRun, turn: Turn, outcome: Outcome, start: dict[str, A
         await writer.finish(record, settling, news_of_end(turn.agent, record, start))
     except GiloError as error:
         outcome = replace(outcome, error=error)
-    if outcome.status == FAILED:
-        await _pay_back(turn.principal, start)
     _tell_end(run, outcome, record, usage, cost)
 
 

@@ -20,6 +20,7 @@ from chat.repeats import forget_old_keys
 from chat.runtime.events import KEEP_ALIVE_SECONDS
 from chat.runtime.outcome import CANCELLED, Interrupted, Outcome
 from chat.streams import LiveRun, Watched, access_watchers, keep_alive, live_runs
+from chat.write_statement import PAY_BACK_CTES
 from core.async_db import fetch_all, run_in_thread
 from core.errors import Unavailable
 
@@ -55,7 +56,8 @@ _DEAD_USAGE = record_usage("""SELECT run.id, run.workspace_id, run.agent_id, run
     FROM dead JOIN chat_run run ON run.id = dead.id""")
 _SWEEP = f"""
 WITH dead AS MATERIALIZED (
-    SELECT run.id, run.answer_id, run.reservation, answer.content,
+    SELECT run.id, run.answer_id, run.reservation, run.grant_id, run.workspace_id, run.meter, run.started_at,
+        answer.content,
         CASE WHEN answer.content = '' THEN 'failed' ELSE 'partial' END AS status
     FROM chat_run run JOIN chat_message answer ON answer.id = run.answer_id
     WHERE run.status = 'streaming' AND (
@@ -71,7 +73,9 @@ WITH dead AS MATERIALIZED (
     DELETE FROM chat_serverprocess WHERE heartbeat_at < clock_timestamp() - interval '1 hour'
 ), why AS MATERIALIZED (
     SELECT %s::jsonb AS error
-), {_DEAD_USAGE}, news AS (
+), failed AS MATERIALIZED (
+    SELECT grant_id, workspace_id, meter, started_at FROM dead WHERE status = 'failed'
+), {PAY_BACK_CTES}, {_DEAD_USAGE}, news AS (
     INSERT INTO chat_outboxevent (id, workspace_id, agent_id, type, data, created_at)
     SELECT gen_random_uuid(), run.workspace_id, run.agent_id, kind.type,
         jsonb_build_object('agent_id', run.agent_id, 'conversation_id', run.conversation_id, 'run_id', run.id,

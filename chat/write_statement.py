@@ -1,22 +1,23 @@
 """The one statement of the group commit: starts and ends of turns, and what rides with them.
 
-Budgets and news are left out where no turn of the group has any: a statement that does not name their tables costs
-nothing for them. Each part may be written twice without harm (see chat.writer): rows are inserted once by their ids, a
-reservation counts only with a run that is new, a settlement only with a run that still holds its reservation.
+Budgets, news and failures are left out where no turn of the group has any: a statement that does not name their tables
+costs nothing for them. Each part may be written twice without harm (see chat.writer): rows are inserted once by their
+ids, a reservation counts only with a run that is new, a settlement only with a run that still holds its reservation.
 """
 
 from enum import Enum
 from functools import cache
 
 from billing.budgets import COUNT_MANY_CTES, COUNT_ONE_CTE, COUNTING_COLUMNS, COUNTING_SUMS
-from billing.metering import record_usage
+from billing.grants import return_uses
+from billing.metering import record_usage, return_overages
 
 _TURNS = """begun AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s::json) AS turn(
         conversation uuid, is_new boolean, workspace uuid, agent uuid, channel text, "user" uuid, api_key uuid,
         end_user text, title text, at timestamptz, question uuid, asks boolean, content text, answer uuid,
         run uuid, version uuid, process uuid, supersedes uuid[], idempotency_key text, request_digest text,
-        reservation jsonb, meter text)
+        reservation jsonb, meter text, "grant" uuid)
 ), ended AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s::json) AS run(
         run uuid, answer uuid, status text, content text, citations jsonb, trace jsonb, model text,
@@ -42,11 +43,11 @@ _TURNS = """begun AS MATERIALIZED (
     ON CONFLICT (id) DO NOTHING
 ), new_runs AS (
     INSERT INTO chat_run (id, workspace_id, agent_id, version_id, conversation_id, question_id, answer_id, api_key_id,
-        channel, idempotency_key, request_digest, reservation, meter,
+        channel, idempotency_key, request_digest, reservation, meter, grant_id,
         status, process, cancel_requested, trace, model, input_tokens, output_tokens, cost_usd, finish_reason,
         started_at)
     SELECT run, workspace, agent, version, conversation, question, answer, api_key,
-        channel, idempotency_key, request_digest, reservation, meter,
+        channel, idempotency_key, request_digest, reservation, meter, "grant",
         'streaming', process, false, '[]', '', 0, 0, 0, '', at FROM begun
     ON CONFLICT (id) DO NOTHING
 ), answers AS (
@@ -58,6 +59,19 @@ _USAGE = record_usage("""SELECT chat_run.id, chat_run.workspace_id, chat_run.age
         chat_run.channel, ended.model, ended.at, ended.input_tokens, ended.output_tokens, ended.cost_usd,
         CASE WHEN ended.status = 'failed' THEN '' ELSE chat_run.meter END
     FROM ended JOIN chat_run ON chat_run.id = ended.run""")
+# What a failed run took before it began. Only its first end gives it back: the row is locked while it is looked at, so
+# that an end that is written twice, or comes when the run was swept already, finds it over. `_ENDS` waits for the look.
+PAY_BACK_CTES = ",".join(
+    (
+        return_uses("SELECT grant_id FROM failed WHERE grant_id IS NOT NULL"),
+        return_overages("SELECT workspace_id, meter, started_at FROM failed WHERE meter <> ''"),
+    )
+)
+_PAYING_BACK = f"""
+failed AS MATERIALIZED (
+    SELECT run.grant_id, run.workspace_id, run.meter, run.started_at FROM ended JOIN chat_run run ON run.id = ended.run
+    WHERE ended.status = 'failed' AND run.status = 'streaming' FOR UPDATE OF run
+), {PAY_BACK_CTES}"""  # noqa: S608 - constants of ours
 _COUNTING = f"""
 counting AS MATERIALIZED (
     SELECT {COUNTING_SUMS}
@@ -81,6 +95,7 @@ UPDATE chat_run SET status = ended.status, trace = ended.trace, model = ended.mo
     idempotency_key = CASE WHEN ended.status = 'failed' THEN '' ELSE chat_run.idempotency_key END
 FROM ended WHERE chat_run.id = ended.run
 """
+_AFTER_FAILURES = " AND (SELECT count(*) FROM failed) >= 0"
 
 
 class Counters(Enum):
@@ -92,10 +107,11 @@ class Counters(Enum):
 
 
 @cache
-def write_statement(*, counters: Counters, with_news: bool) -> str:
+def write_statement(*, counters: Counters, with_news: bool, with_failures: bool = False) -> str:
     """The SQL. Parameters, each a JSON list: starts, ends, [changes of counters], [events]."""
-    sql = ",".join((_TURNS, _USAGE, *counters.value, *([_NEWS] if with_news else [])))
-    sql = f"WITH {sql}{_ENDS}"
+    paying_back = [_PAYING_BACK] if with_failures else []
+    sql = ",".join((_TURNS, _USAGE, *counters.value, *([_NEWS] if with_news else []), *paying_back))
+    sql = f"WITH {sql}{_ENDS}{_AFTER_FAILURES if with_failures else ''}"
     for place in range(1, sql.count("%s") + 1):
         sql = sql.replace("%s", f"${place}", 1)
     return sql

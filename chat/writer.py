@@ -198,7 +198,9 @@ def _compose(group: list[_Row]) -> tuple[str, list[bytes]]:
     changed = {str(item["counter"]) for item in counting}
     counters = Counters.MANY if len(changed) > 1 else Counters.ONE if changed else Counters.NONE
     lists += [rows for rows in (counting, news) if rows]
-    return write_statement(counters=counters, with_news=bool(news)), [orjson.dumps(rows) for rows in lists]
+    failures = any(row.record["status"] == "failed" for row in group if not row.is_begin)
+    sql = write_statement(counters=counters, with_news=bool(news), with_failures=failures)
+    return sql, [orjson.dumps(rows) for rows in lists]
 
 
 def _future() -> asyncio.Future[None]:

@@ -1,15 +1,18 @@
-from datetime import UTC, datetime, timedelta
+import asyncio
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import sync_to_async
 
+from billing.models import Grant, Overage
 from chat import selectors, upkeep
 from chat.models import Message, Run, ServerProcess
 from chat.streams import LiveRun, live_runs
 from chat.writer import Writer
 from core.async_db import close_pool
 from core.errors import Unavailable
-from tests.chat.test_writer import beginning
+from tests.chat.test_writer import beginning, ending
 from tests.processes import wait_until
 
 
@@ -69,6 +72,38 @@ async def test_sweep_ends_runs_of_dead_processes(writer, agent, content, status)
     assert await upkeep.sweep_runs() == []
 
 
+@sync_to_async
+def make_payers(agent):
+    """A day's allowance within another, and a month beyond the plan: each with the three uses that the test takes."""
+    listing = Grant.objects.create(most_uses=9, uses=3)
+    address = Grant.objects.create(most_uses=9, uses=3, parent=listing)
+    Overage.objects.create(workspace_id=agent.workspace_id, month=date(2026, 3, 1), spent=30, cap=100)
+    return address.pk
+
+
+@sync_to_async
+def read_payers():
+    return {*Grant.objects.values_list("uses", flat=True), Overage.objects.get().spent // 10}
+
+
+@pytest.mark.parametrize("first", ["sweep", "end", "both"])
+async def test_a_dead_run_without_a_word_gives_back_once_what_it_took(writer, agent, first):
+    grant = await make_payers(agent)
+    at = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+    runs = [beginning(agent, at=at, grant=grant, meter="conversations") for _ in range(3)]
+    for begun in runs:
+        await writer.begin(begun)
+    await Message.objects.filter(pk=runs[0]["answer"]).aupdate(content="half")
+    ends = [ending(begun, status="failed", content="") for begun in runs[1:]]
+    if first == "sweep":
+        assert len(await upkeep.sweep_runs()) == 3
+    sweeps = [upkeep.sweep_runs()] if first == "both" else []
+    await asyncio.gather(*(writer.finish(end) for end in ends), *sweeps)
+    await asyncio.gather(*(writer.finish(end) for end in ends))  # as after a lost connection
+    await upkeep.sweep_runs()
+    assert await read_payers() == {1}, "only what has text is paid for"
+
+
 async def test_sweep_leaves_runs_of_live_processes(writer, agent):
     process = uuid4()
     await ServerProcess.objects.acreate(id=process, heartbeat_at=datetime.now(UTC))
@@ -79,7 +114,7 @@ async def test_sweep_leaves_runs_of_live_processes(writer, agent):
 
 def test_run_of_another_process_is_followed_and_cancelled_there(client_with_key, monkeypatch):
     """The rows alone: as if the run lived in a process that this one knows nothing of."""
-    monkeypatch.setattr("chat.transports.sse.live_runs", {})
+    monkeypatch.setattr("chat.selectors.live_runs", {})
     monkeypatch.setattr("chat.services.live_runs", {})
     with client_with_key.streaming("WORDS:500 DELAY:20") as events:
         run_id = next(events).data["run_id"]
@@ -92,7 +127,7 @@ def test_run_of_another_process_is_followed_and_cancelled_there(client_with_key,
 
 def test_run_of_another_process_is_followed_through_a_database_restart(client_with_key, monkeypatch):
     """The rows cannot be read for a moment: the reader waits, instead of being cut off or told of a 500."""
-    monkeypatch.setattr("chat.transports.sse.live_runs", {})
+    monkeypatch.setattr("chat.selectors.live_runs", {})
     load_run, failures = selectors.load_run, iter([Unavailable(), Unavailable()])
 
     async def load_after_failures(principal, run_id):

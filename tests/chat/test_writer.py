@@ -35,6 +35,7 @@ def beginning(owner, **changes):
         "user": None, "api_key": None, "end_user": "", "title": "Hi", "at": datetime.now(UTC), "question": question,
         "asks": True, "content": "Hi", "answer": answer, "run": uuid7(), "version": None, "process": uuid4(),
         "supersedes": None, "idempotency_key": "", "request_digest": "", "reservation": None, "meter": "",
+        "grant": None,
         **changes,
     }  # fmt: skip
 
