@@ -87,19 +87,25 @@ Visitor = Callable[..., Visit]
 
 
 @pytest.fixture
-def visitor(browser: Browser, site: Process) -> Iterator[Visitor]:
-    """Open a window: `visitor(state=…, width=…, dark=…, locale=…)`. Every error in it fails the test at its end."""
+def home(site: Process) -> str:
+    """The address that people come to."""
+    return site.url
+
+
+@pytest.fixture
+def visitor(browser: Browser, home: str) -> Iterator[Visitor]:
+    """Open a window: `visitor(state=…, width=…, locale=…)`. Every error in it fails the test at its end."""
     visits: list[Visit] = []
 
-    def start(state: Any = None, width: int = 1280, dark: bool = False, locale: str = "en-GB") -> Visit:
+    def start(state: Any = None, width: int = 1280, locale: str = "en-GB") -> Visit:
         context = browser.new_context(
             viewport={"width": width, "height": 860},
-            color_scheme="dark" if dark else "light",
+            color_scheme="light",
             locale=locale,
             storage_state=state,
             reduced_motion="reduce",
         )
-        visit = Visit(context, context.new_page(), site.url)
+        visit = Visit(context, context.new_page(), home)
         visit.watch(visit.page)
         visits.append(visit)
         return visit
@@ -128,6 +134,12 @@ def create_agent(page: Page, url: str, name: str) -> str:
     page.locator("#new-name").press("Enter")
     page.wait_for_url(re.compile(r"/agents/[0-9a-f-]{36}"))
     return urlsplit(page.url).path
+
+
+def proof(page: Page, url: str) -> dict[str, Any]:
+    """What makes a request of the test one of our own pages'."""
+    token = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "csrftoken")
+    return {"headers": {"X-CSRFToken": token, "Origin": url}}
 
 
 @pytest.fixture(scope="package")

@@ -3,12 +3,11 @@
 import re
 import time
 
-import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import PASSWORD, Visitor, sign_up
-from tests.e2e.test_pages import find_violations
+from tests.e2e.looks import PHONE, look_at
 from tests.processes import Process
 
 OPEN = (
@@ -22,16 +21,14 @@ def look(page: Page, title: str = "") -> list[str]:
     """What is wrong with the page that is shown, whose title holds this."""
     page.wait_for_load_state("load")
     assert title in page.title()
-    width = page.evaluate("document.documentElement.scrollWidth")
-    return find_violations(page) + ([f"{page.url}: {width} px wide"] if width > 360 else [])
+    return look_at(page)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_account_pages_are_accessible_and_fit_a_phone(visitor: Visitor, site: Process, dark: bool) -> None:
-    visit = visitor(width=360, dark=dark)
+def test_account_pages_are_accessible_and_fit_a_phone(visitor: Visitor, site: Process) -> None:
+    visit = visitor(width=PHONE)
     visit.allowed.append("401 (Unauthorized)")  # the page that says so
     found = [problem for path in OPEN for problem in look(visit.open(path))]
-    email = f"two-steps-{dark}@example.org".lower()
+    email = "two-steps@example.org"
     sign_up(visit.page, visit.url, email)
     page = visit.open("/settings/security/totp")
     expect(page.locator(".toast")).to_contain_text("verified")  # says why it cannot be turned on yet

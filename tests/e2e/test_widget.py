@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from tests.e2e.conftest import create_agent
-from tests.e2e.test_pages import find_violations
+from tests.e2e.looks import find_violations
 from tests.e2e.widget_host import HOSTILE_CSS, PLAIN_CSS, HostSite, script
 from tests.processes import Process, wait_until
 
@@ -87,7 +87,6 @@ def open_host(browser: Browser, host: HostSite) -> Iterator[Open]:
         body: str,
         *,
         width: int = 1280,
-        dark: bool = False,
         css: str = PLAIN_CSS,
         allow: str = "",
         locale: str = "en-GB",
@@ -96,7 +95,7 @@ def open_host(browser: Browser, host: HostSite) -> Iterator[Open]:
         allowed.extend([allow] if allow else [])
         context = browser.new_context(
             viewport={"width": width, "height": 800}, locale=locale, reduced_motion="reduce",
-            color_scheme="dark" if dark else "light",
+            color_scheme="light",
         )  # fmt: skip
         contexts.append(context)
         page = context.new_page()
@@ -383,18 +382,15 @@ def test_widget_that_the_page_takes_out_comes_back_and_scripts_run_twice_make_on
     assert page.evaluate("gilo.get() === null")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
-def test_widget_has_no_accessibility_violations(
-    open_host: Open, deployment: Deployment, dark: bool, width: int
-) -> None:
+def test_widget_has_no_accessibility_violations(open_host: Open, deployment: Deployment, width: int) -> None:
     # axe within the frame calls for axe of the page around it, which is another site: the browser says so
-    page = open_host(deployment.script(language="fr"), dark=dark, width=width, allow="postMessage")
+    page = open_host(deployment.script(language="fr"), width=width, allow="postMessage")
     expect(page.locator(LAUNCHER)).to_be_visible()
     assert find_violations(page) == []
     page.locator(LAUNCHER).click()
     frame = frame_of(page)
     ask(frame)
     expect_answer(frame)
-    found = find_violations(page) + find_violations(page.frames[1])  # type: ignore[arg-type]
+    found = find_violations(page) + find_violations(page.frames[1])
     assert not found, "\n".join(found)

@@ -1,0 +1,57 @@
+"""How a loaded page is looked at: by axe, in light and in dark, and whether it fits a phone. It is loaded once."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Frame, Page
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+PHONE = 360  # pixels
+
+
+@cache
+def axe_source() -> str:
+    return AXE.read_text(encoding="utf-8")
+
+
+def look_at(page: Page) -> list[str]:
+    """Everything that is wrong with the page as it stands."""
+    return find_violations(page) + find_overflow(page)
+
+
+def find_violations(page: Page | Frame) -> list[str]:
+    """What axe finds in light by all rules; then in dark, where a page has other colours and nothing else, by those."""
+    if page.evaluate("window.axe === undefined"):
+        page.evaluate(axe_source())
+    window = page.page if isinstance(page, Frame) else page
+    found = _run_axe(page, {"type": "tag", "values": RULES})
+    window.emulate_media(color_scheme="dark")
+    found += _run_axe(page, {"type": "rule", "values": COLOUR_RULES}, "in the dark: ")
+    window.emulate_media(color_scheme="light")
+    return found
+
+
+def _run_axe(page: Page | Frame, rules: dict[str, Any], where: str = "") -> list[str]:
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
+    found = page.evaluate("options => axe.run(document, options).then(({violations}) => violations)", options)
+    return [
+        f"{where}{page.url}: {violation['id']} ({violation['help']}): {node['target']} {node['failureSummary']}"
+        for violation in found
+        for node in violation["nodes"]
+    ]
+
+
+def find_overflow(page: Page) -> list[str]:
+    """Whether a phone would have to scroll sideways, or a page that fills the window also downwards."""
+    before = page.viewport_size
+    page.set_viewport_size({"width": PHONE, "height": 780})
+    width = page.evaluate("document.documentElement.scrollWidth")
+    found = [f"{page.url}: {width} px wide on a phone"] if width > PHONE else []
+    if "/agents/" in page.url and not page.evaluate("document.documentElement.scrollHeight <= innerHeight + 1"):
+        found.append(f"{page.url}: scrolls as a whole, not in its columns")
+    if before:
+        page.set_viewport_size(before)
+    return found
