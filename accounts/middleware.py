@@ -51,8 +51,8 @@ class WorkspaceMiddleware:
         if declared is None or hasattr(view, "cls"):
             return None  # DRF views check in PolicyPermission
         activate_language(request.user)
-        policy = policy_for(declared, request.method or "GET")
         try:
+            policy = policy_for(declared, request.method or "GET")
             request.principal = principal_of(request.user, request)  # type: ignore[attr-defined]
             authorize_user(request.user, request.principal, policy)  # type: ignore[attr-defined]
         except NotAuthenticated as error:

@@ -1,7 +1,6 @@
 """What can go wrong in a chat. (`chat.runtime` has its own: MessageTooLong, AnswerEmpty, Interrupted.)
 
 GiloError
-├── MethodNotAllowed   405  method_not_allowed  (carries Allow)
 ├── ConversationBusy   409  conversation_busy   (an answer is still being written there)
 ├── RequestRepeated    409  request_repeated    (its Idempotency-Key has a run already: that one answers)
 ├── IdempotencyMismatch 422 idempotency_mismatch
@@ -9,24 +8,7 @@ GiloError
     └── AccessEnded    401  access_ended        (key revoked, member removed or user suspended while streaming)
 """
 
-from collections.abc import Iterable
-from http import HTTPStatus
-
-from core.errors import Conflict, GiloError, NotAuthenticated, ValidationFailed
-
-
-class MethodNotAllowed(GiloError):
-    status = HTTPStatus.METHOD_NOT_ALLOWED
-    code = "method_not_allowed"
-    message = "This address does not take that method."
-
-    def __init__(self, allowed: Iterable[str]) -> None:
-        self._allowed = ", ".join(sorted(allowed))
-        super().__init__()
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Allow": self._allowed}
+from core.errors import Conflict, NotAuthenticated, ValidationFailed
 
 
 class ConversationBusy(Conflict):

@@ -5,6 +5,7 @@
     ├── NotAuthenticated          401  not_authenticated
     ├── PermissionDenied          403  permission_denied
     ├── NotFound                  404  not_found
+    ├── MethodNotAllowed          405  method_not_allowed  (carries Allow)
     ├── RequestTimeout            408  request_timeout
     ├── Conflict                  409  conflict
     ├── TooLarge                  413  too_large
@@ -19,7 +20,7 @@
 Apps subclass these in their own `errors.py`. Messages are for people: what happened and what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -118,6 +119,20 @@ class NotFound(GiloError):
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
     message = "There is nothing here with this id, or it is not yours."
+
+
+class MethodNotAllowed(GiloError):
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    code = "method_not_allowed"
+    message = "This address does not take that method."
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self._allowed = ", ".join(sorted(allowed))
+        super().__init__()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Allow": self._allowed}
 
 
 class RequestTimeout(GiloError):

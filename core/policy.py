@@ -10,6 +10,8 @@ without a policy.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from core.errors import MethodNotAllowed
+
 V = TypeVar("V", bound=Callable[..., Any])
 
 PUBLIC = "public"
@@ -31,7 +33,10 @@ def with_policy(policy: Policy) -> Callable[[V], V]:
 
 
 def policy_for(declared: Policy, method: str) -> str:
-    """The action that this HTTP method needs. HEAD and OPTIONS count as GET."""
+    """The action that this HTTP method needs. HEAD and OPTIONS count as GET. Raises MethodNotAllowed."""
     if isinstance(declared, str):
         return declared
-    return declared["GET" if method in {"HEAD", "OPTIONS"} else method]
+    action = declared.get("GET" if method in {"HEAD", "OPTIONS"} else method)
+    if action is None:
+        raise MethodNotAllowed(declared)
+    return action

@@ -107,6 +107,13 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._is_in_head and self._head_alarm is None:
             self._expect_head()
 
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over; what WebSocket's own reader cannot make out would wait there without an answer."""
+        super().handle_websocket_upgrade()
+        taker: Any = self.transport.get_protocol()
+        if not taker.handshake_initiated:
+            self._refuse(BadRequest("This is no WebSocket handshake.", code="http_invalid"))
+
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for bytes that are no request, such as those past an understated Content-Length."""
         self._refuse(BadRequest(f"{msg} A body must be as long as its Content-Length says.", code="http_invalid"))

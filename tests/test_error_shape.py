@@ -12,8 +12,6 @@ from tests.routes import Route, all_routes
 from tests.test_tenancy import SHARED_PARAMETERS, UPLOADS, World, without_request_id
 from tests.world import make_place
 
-pytestmark = pytest.mark.no_cover
-
 API = [route for route in all_routes() if route.kind in {"api", "asgi"}]
 WRITES = [(route, method) for route in API for method in route.methods if method in {"POST", "PUT", "PATCH"}]
 JSON_WRITES = [(route, method) for route, method in WRITES if route.template not in UPLOADS]
@@ -163,7 +161,7 @@ def test_other_content_types_are_refused_or_ignored(route, method, world, creden
 
 @pytest.mark.parametrize("route", API, ids=str)
 def test_wrong_method_is_405_in_the_shape_and_says_which_are_right(route, world, credentials):
-    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(route.methods):
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - set(route.methods):
         response = send(world, route, method, credentials)
         assert response.status_code == 405, f"{method}: {response.text[:300]}"
         assert_shape(response, method)

@@ -12,12 +12,11 @@ from uuid import UUID
 
 import orjson
 
-from chat.errors import MethodNotAllowed
 from chat.runtime.events import Event, encode_group
 from chat.runtime.intake import MessageTooLong
 from chat.transports.admission import current_decision
 from core.api import parse_json, to_gilo_error
-from core.errors import GiloError, RequestTimeout
+from core.errors import GiloError, MethodNotAllowed, RequestTimeout
 from core.middleware import request_id_from
 from core.ratelimit import Decision
 from core.tenancy import parse_id

@@ -47,6 +47,15 @@ def test_page_asks_visitors_to_sign_in_and_answers_programs_401(client):
 
 
 @here
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "TRACE", "BREW"])
+def test_page_answers_a_method_that_it_has_no_policy_for_with_405(client, user, method):
+    for _ in ("a visitor", "a member"):
+        response = client.generic(method, "/acting")
+        assert (response.status_code, response["Allow"]) == (405, "GET, POST")
+        client.force_login(user)
+
+
+@here
 @pytest.mark.parametrize(("role", "allowed"), [(Role.OWNER, 200), (Role.EDITOR, 403), (Role.VIEWER, 403)])
 def test_page_refuses_roles_by_the_table(client, user, role, allowed):
     client.force_login(user)

@@ -81,7 +81,11 @@ async def port(monkeypatch):
     """A server with this protocol on a real socket, and little patience for headers."""
     monkeypatch.setattr("gilo.protocol.HEAD_SECONDS", 0.3)
     number = free_port()
-    server = uvicorn.Server(uvicorn.Config(answer_ok, port=number, http=HttpProtocol, lifespan="off", log_config=None))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            answer_ok, port=number, http=HttpProtocol, ws="websockets-sansio", lifespan="off", log_config=None
+        )
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -114,4 +118,20 @@ async def test_connection_is_kept_between_requests(port):
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
         await asyncio.sleep(0.5)  # longer than headers may take
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"POST / HTTP/1.1\r\nContent-Length: 2",
+        b"GET / HTTP/1.1\r\nContent-Length: 2",
+        b"GET / HTTP/1.1" + b"\r\nX: a" * 200,
+    ],
+)
+async def test_handshake_that_nobody_can_read_is_answered(port, line):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(line + b"\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n{}")
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request") and b"no WebSocket handshake" in answer
     writer.close()
