@@ -1,5 +1,7 @@
 """Loaded before anything else (`-p tests.environment`): a data folder and an embedded PostgreSQL for this run alone."""
 
+import io
+import json
 import os
 import shutil
 import tempfile
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slipcover.slipcover import print_coverage
 from xdist.scheduler import LoadScopeScheduling
 
 _OURS = "GILO_TEST_DATA_DIR" not in os.environ  # workers of a parallel run inherit the controller's folder
@@ -55,6 +58,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _rank(item: pytest.Item) -> int:
     group = _group_of(item.nodeid)
     return _FIRST.index(group) if group in _FIRST else len(_FIRST)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was covered, when the run began with slipcover (scripts/test.sh), before pytest's closing line."""
+    merged = Path(os.environ.get("SLIPCOVER_COVERAGE_DIR", "")) / "merged.json"
+    if not merged.is_file():
+        return
+    coverage = json.loads(merged.read_bytes())
+    table = io.StringIO()
+    print_coverage(coverage, outfile=table, skip_covered=True)
+    terminalreporter.write_line(table.getvalue())
+    terminalreporter.write_line(f"covered: {coverage['summary']['percent_covered']:.1f} % of the lines")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -20,7 +20,6 @@ from tests.test_tenancy import World
 from tests.world import make_place
 
 pytestmark = [
-    pytest.mark.no_cover,
     pytest.mark.django_db,
     # The server runs in this process and draws random numbers of its own while Hypothesis draws a case.
     pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"),

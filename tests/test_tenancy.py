@@ -27,8 +27,6 @@ from tests.live import LiveServer
 from tests.routes import POLICY_WORDS, Route, all_routes
 from tests.world import CSRF_HEADERS, Place, add_member, cookies_of, make_place
 
-pytestmark = pytest.mark.no_cover
-
 ROUTES = all_routes()
 # Open to everybody, and why. A route that becomes public by mistake is not in this list.
 PUBLIC_ROUTES = {
