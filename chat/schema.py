@@ -3,6 +3,7 @@
 from typing import Any
 
 from chat.schema_history import describe_history
+from chat.schema_keys import REPEATABLE, add_key_rules
 from chat.schema_protocols import describe_protocols
 
 _TEXT = {"type": "string"}
@@ -35,6 +36,7 @@ def add_chat_routes(result: dict[str, Any], generator: Any, request: Any, public
     paths["/api/v1/models/{model}"] = {"get": _model()}
     paths.update(describe_protocols())
     paths.update(describe_history())
+    add_key_rules(paths)
     result["paths"] = dict(sorted(paths.items()))
     return result
 
@@ -68,9 +70,9 @@ def _chat(name: str, security: Any, tag: str) -> dict[str, Any]:
         security,
         "Ask the agent. The run goes on when the client disconnects.",
         answer,
-        parameters=[_path("agent_id", _ID)],
+        parameters=[_path("agent_id", _ID), *([REPEATABLE] if security is _KEY else [])],
         requestBody=_body("ChatRequest"),
-        errors=("400", "401", "403", "404", "408", "409", "413", "422", "429", "502", "503", "504"),
+        errors=("400", "401", "402", "403", "404", "408", "409", "413", "422", "429", "502", "503", "504"),
     )
 
 
@@ -116,8 +118,9 @@ def _completions() -> dict[str, Any]:
         _KEY,
         "OpenAI-compatible chat completion: the agent is the model, by its id or slug.",
         answer,
+        parameters=[REPEATABLE],
         requestBody=_body("CompletionRequest"),
-        errors=("400", "401", "404", "408", "413", "422", "429", "502", "503", "504"),
+        errors=("400", "401", "404", "408", "413", "429", "502", "503", "504"),
     )
 
 
@@ -134,8 +137,9 @@ def _responses() -> dict[str, Any]:
         _KEY,
         "OpenAI-compatible response: `previous_response_id` goes on with the conversation of an earlier one.",
         answer,
+        parameters=[REPEATABLE],
         requestBody=_body("ResponseRequest"),
-        errors=("400", "401", "404", "408", "409", "413", "422", "429", "502", "503", "504"),
+        errors=("400", "401", "404", "408", "409", "413", "429", "502", "503", "504"),
     )
 
 
@@ -170,6 +174,7 @@ def _body(schema: str) -> dict[str, Any]:
 _ERRORS = {
     "400": "The JSON cannot be read; on OpenAI-compatible routes also: a field is not valid.",
     "401": "No valid credentials.",
+    "402": "A budget of the agent does not suffice; the message says which one and when it starts anew.",
     "403": "The role does not allow it, or the request comes from another site.",
     "404": "There is nothing with this id, or it is not yours.",
     "408": "The body came too slowly.",

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from chat.schema_keys import REPEATABLE
+
 _ID = {"type": "string", "format": "uuid"}
 _AGENT = {"name": "agent_id", "in": "path", "required": True, "schema": _ID}
 _KEY: list[dict[str, list[str]]] = [{"apiKey": []}]
@@ -87,7 +89,7 @@ def _rpc(name: str, tag: str, text: str) -> dict[str, Any]:
         "description": text,
         "tags": [tag],
         "security": _KEY,
-        "parameters": [_AGENT],
+        "parameters": [_AGENT, REPEATABLE],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _MESSAGE}}},
         "responses": {"200": answer, "202": {"description": "A notification was taken."}, **_faults()},
     }
