@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Visit, Visitor, answer, ask, create_agent, sign_up
-from tests.e2e.looks import find_violations, look_at
+from tests.e2e.looks import PHONE, find_violations, look_at
 
 PUBLIC = ("/", "/login", "/signup", "/password/reset", "/docs", "/nowhere")
 PRIVATE = (
@@ -64,12 +64,38 @@ def show(visit: Visit, path: str) -> Page:
 
 
 def test_phone_switches_between_edit_and_try(visitor: Visitor, member: Any, agent_path: str) -> None:
-    visit = visitor(state=member, width=360)
+    visit = visitor(state=member, width=PHONE)
     page = visit.open(agent_path)
     expect(page.get_by_label("What the agent does")).to_be_visible()
     page.get_by_role("button", name="Try").click()
     expect(page.locator(".composer__input")).to_be_visible()
     expect(page.get_by_label("What the agent does")).to_be_hidden()
+
+
+def test_visitor_on_a_phone_reaches_everything_from_the_menu(visitor: Visitor) -> None:
+    visit = visitor(width=PHONE)
+    page = visit.open("/")
+    button = page.get_by_role("button", name="Menu")
+    expect(button).to_have_attribute("aria-expanded", "false")
+    button.click()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    menu = page.get_by_role("navigation", name="Menu")
+    expect(menu.get_by_role("link", name="Store")).to_be_focused()
+    for name in ("Docs", "Prices", "Sign in", "Sign up"):
+        expect(menu.get_by_role("link", name=name)).to_be_visible()
+    faults = look_at(page)
+    menu.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(button).to_be_focused()
+    button.click()
+    menu.get_by_role("button", name="FR").click()
+    expect(page.locator("html[lang=fr]")).to_be_attached()
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Boutique").first.click()
+    expect(page).to_have_url(f"{visit.url}/store")
+    assert not faults, "\n".join(faults)
 
 
 def test_language_is_the_browsers_and_can_be_switched(visitor: Visitor) -> None:

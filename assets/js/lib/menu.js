@@ -23,6 +23,11 @@ export function place(menu, button) {
   menu.style.left = `${Math.max(8, toRight ? anchor.right - width : anchor.left)}px`;
 }
 
+// A link to a place on the same page loads nothing, which would have taken the menu away.
+document.addEventListener("click", ({ target }) => {
+  if (target.closest?.(".menu[popover] a[href*='#']")) target.closest(".menu").hidePopover();
+});
+
 document.addEventListener("keydown", (event) => {
   const menu = event.target.closest?.(".menu[popover]");
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
