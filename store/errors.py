@@ -21,6 +21,7 @@ core.Conflict
 ├── NotForSale             409 not_for_sale            it costs nothing, or opens by access token
 ├── AlreadyBought          409 already_bought          this person has it, or has just paid
 ├── NothingToRefund        409 nothing_to_refund       nothing was paid, or it was given back
+├── InDispute              409 in_dispute              the buyer's bank has taken it back, or is deciding
 └── HasPurchases           409 has_purchases           people who paid still use it
 core.ValidationFailed
 ├── IconInvalid            422 icon_invalid            no picture that can be read, or one that is too large
@@ -127,6 +128,11 @@ class AlreadyBought(Conflict):
 class NothingToRefund(Conflict):
     code = "nothing_to_refund"
     message = "There is nothing to give back: it was not paid, or was refunded before."
+
+
+class InDispute(Conflict):
+    code = "in_dispute"
+    message = "The buyer's bank has taken this payment back already, or is deciding about it."
 
 
 class HasPurchases(Conflict):

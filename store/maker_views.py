@@ -21,6 +21,7 @@ from store import dashboard, wizard
 from store.access import list_tokens
 from store.categories import CATEGORIES
 from store.days import describe_days
+from store.disputes import count_disputes
 from store.library import describe_library
 from store.models import Listing, ListingStatus, ReportStatus
 from store.moderation import REASONS, list_reports
@@ -84,6 +85,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         "may_edit": is_allowed(principal, "listing.edit"),
         "may_edit_creator": is_allowed(principal, "creator.edit"),
         "payments_configured": is_configured(),
+        "disputes": count_disputes(principal.workspace_id),
         "site": settings.SITE_URL,
         "messages_js": {
             "profile_saved": _("Your profile is saved."),

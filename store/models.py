@@ -313,6 +313,8 @@ class PurchaseStatus(models.TextChoices):
     PAST_DUE = "past_due", _("Payment failed")
     ENDED = "ended", _("Ended")
     REFUNDED = "refunded", _("Refunded")
+    DISPUTED = "disputed", _("In dispute")
+    LOST = "lost", _("Lost in a dispute")
 
 
 class Purchase(Timestamped):
@@ -328,6 +330,7 @@ class Purchase(Timestamped):
     fee = models.PositiveIntegerField(default=0)  # the platform's part of what was paid
     paid = models.PositiveIntegerField(default=0)  # all payments so far
     refunded = models.PositiveIntegerField(default=0)
+    lost = models.PositiveIntegerField(default=0, db_default=0)  # what lost disputes took back
     currency = models.CharField(max_length=3)
     pack_messages = models.PositiveIntegerField(default=0)
     checkout_session_id = models.CharField(max_length=255, blank=True, default="", db_default=Value(""))
@@ -336,6 +339,7 @@ class Purchase(Timestamped):
     grant = models.OneToOneField(Grant, null=True, on_delete=models.SET_NULL, related_name="+")
     paid_at = models.DateTimeField(null=True)
     refunded_at = models.DateTimeField(null=True)
+    owes_notice = models.BooleanField(default=False, db_default=False)  # its creator is to be mailed about a dispute
 
     objects = ScopedQuerySet["Purchase"].as_manager()
 
@@ -347,6 +351,11 @@ class Purchase(Timestamped):
             )
             for name in ("checkout_session_id", "payment_intent_id", "subscription_id")
         ]
+
+    @property
+    def returned(self) -> int:
+        """What the buyer has back: refunds, and what disputes took."""
+        return self.refunded + self.lost
 
 
 class SearchWord(Identified):

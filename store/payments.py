@@ -15,7 +15,8 @@ from accounts.models import Membership, User
 from billing.prices import BUYERS_PORTAL, find_portal
 from billing.stripe import ask, id_of
 from core.tenancy import ScopedQuerySet
-from store.errors import AlreadyBought, NotForSale, NothingToRefund, NotPublished, PayoutsNotReady
+from store.disputes import CONTESTED
+from store.errors import AlreadyBought, InDispute, NotForSale, NothingToRefund, NotPublished, PayoutsNotReady
 from store.models import Listing, ListingStatus, PriceKind, Purchase, PurchaseStatus, Visibility
 from store.payments_mirror import OPEN, PURCHASE_METADATA, list_charges, lock_purchase, mirror_purchase
 
@@ -150,9 +151,11 @@ def open_purchase_portal(*, purchase: Purchase) -> str:
 def refund_purchase(*, purchase: Purchase) -> Purchase:
     """Give the buyer the last payment back, from the creator's account and with the platform's fee.
 
-    Access ends at once, and a month's subscription with it. Raises NothingToRefund, and what `ask` raises.
+    Access ends at once, and a month's subscription with it. Raises InDispute, NothingToRefund, and what `ask` raises.
     """
     locked = lock_purchase(purchase.pk)
+    if locked is not None and locked.status in CONTESTED:
+        raise InDispute()
     charge = _last_charge(locked) if locked is not None else None
     if locked is None or charge is None or charge.refunded:
         raise NothingToRefund()

@@ -24,7 +24,10 @@ class PageUrlSerializer(serializers.Serializer[Any]):
 
 
 class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
-    """What a person bought; amounts in minor units. `remaining`: of a pack's messages; `access_until`: of a month."""
+    """What a person bought; amounts in minor units. `remaining`: of a pack's messages; `access_until`: of a month.
+
+    `lost` is what disputes took back.
+    """
 
     kind = serializers.CharField()
     status = serializers.CharField()
@@ -37,7 +40,7 @@ class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
     class Meta:
         model = Purchase
         fields: tuple[str, ...] = (
-            "id", "slug", "name", "kind", "status", "amount", "currency", "paid", "refunded", "pack_messages",
+            "id", "slug", "name", "kind", "status", "amount", "currency", "paid", "refunded", "lost", "pack_messages",
             "remaining", "access_until", "can_be_managed", "paid_at", "refunded_at",
         )  # fmt: skip
 
@@ -50,7 +53,7 @@ class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
 
 
 class SaleSerializer(serializers.ModelSerializer[Purchase]):
-    """What a creator sold; amounts in minor units. `fee` is what the platform keeps."""
+    """What a creator sold; amounts in minor units. `fee` is what the platform keeps, `lost` what disputes took."""
 
     kind = serializers.CharField()
     status = serializers.CharField()
@@ -62,7 +65,7 @@ class SaleSerializer(serializers.ModelSerializer[Purchase]):
         model = Purchase
         fields: tuple[str, ...] = (
             "id", "listing_id", "listing", "buyer", "kind", "status", "amount", "currency", "paid", "fee", "refunded",
-            "paid_at", "refunded_at",
+            "lost", "paid_at", "refunded_at",
         )  # fmt: skip
 
 

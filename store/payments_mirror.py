@@ -4,7 +4,7 @@ Each call reads Stripe's present state under a lock of our row and writes what f
 come in any order and any number of times. Amounts are minor units.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from billing.errors import StripeObjectMissing
 from billing.grants import create_grant, extend_grant, revoke_grant
 from billing.stripe import ask, id_of
 from store.days import add_to_day
+from store.disputes import CONTESTED, Disputes, read_disputes, settle_disputes
 from store.models import Creator, PriceKind, Purchase, PurchaseStatus
 
 if TYPE_CHECKING:
@@ -39,14 +40,16 @@ class Facts:
     paid: int = 0
     fee: int = 0
     refunded: int = 0
+    lost: int = 0
     first_paid_at: datetime | None = None
     ends_at: datetime | None = None
     payment_intent_id: str = ""
     subscription_id: str = ""
+    disputes: Disputes = field(default_factory=Disputes)
 
     @property
     def revenue(self) -> int:
-        return self.paid - self.refunded - self.fee
+        return self.paid - self.refunded - self.lost - self.fee
 
 
 def lock_purchase(purchase_id: UUID) -> Purchase | None:
@@ -58,7 +61,9 @@ def lock_purchase(purchase_id: UUID) -> Purchase | None:
 def mirror_purchase(purchase: Purchase) -> None:
     """Read the locked purchase from Stripe; open or close the agent to its buyer, and count what it brought."""
     facts = read_facts(purchase)
-    before = Facts("", purchase.paid, purchase.fee, purchase.refunded).revenue
+    if settle_disputes(facts.disputes, facts.subscription_id, facts.status):
+        facts = read_facts(purchase)
+    before = Facts("", purchase.paid, purchase.fee, purchase.refunded, purchase.lost).revenue
     is_first = purchase.paid_at is None and facts.first_paid_at is not None
     if facts.revenue != before or is_first:
         add_to_day(purchase.listing_id, revenue=facts.revenue - before, sales=int(is_first))
@@ -68,11 +73,14 @@ def mirror_purchase(purchase: Purchase) -> None:
 
 def _write(purchase: Purchase, facts: Facts) -> None:
     is_refunded = facts.status == PurchaseStatus.REFUNDED
+    is_news = facts.status != purchase.status and (facts.status in CONTESTED or purchase.status in CONTESTED)
     changes = {
         "status": facts.status,
         "paid": facts.paid,
         "fee": facts.fee,
         "refunded": facts.refunded,
+        "lost": facts.lost,
+        "owes_notice": purchase.owes_notice or is_news,
         "paid_at": facts.first_paid_at,
         "payment_intent_id": facts.payment_intent_id,
         "subscription_id": facts.subscription_id,
@@ -91,11 +99,18 @@ def _grant(purchase: Purchase, facts: Facts) -> None:
             revoke_grant(grant_id=grant.pk)
         return
     if grant is None or grant.revoked_at is not None:  # one that was revoked stays so: a month paid anew is a new right
-        most_uses = purchase.pack_messages if purchase.kind == PriceKind.PACK else None
-        purchase.grant = create_grant(most_uses=most_uses, expires_at=facts.ends_at)
+        purchase.grant = create_grant(most_uses=_count_messages(purchase), expires_at=facts.ends_at)
         purchase.save(update_fields=["grant", "updated_at"])
     elif facts.ends_at is not None and grant.expires_at != facts.ends_at:
         extend_grant(grant_id=grant.pk, expires_at=facts.ends_at)
+
+
+def _count_messages(purchase: Purchase) -> int | None:
+    """A pack's messages; of one that was closed meanwhile, those that were left."""
+    if purchase.kind != PriceKind.PACK:
+        return None
+    grant = purchase.grant
+    return purchase.pack_messages if grant is None or grant.most_uses is None else grant.most_uses - grant.uses
 
 
 def read_facts(purchase: Purchase) -> Facts:
@@ -116,7 +131,9 @@ def _read_pack(intent_id: str) -> Facts:
     status = PurchaseStatus.PENDING
     if charges:
         status = PurchaseStatus.REFUNDED if all(charge.refunded for charge in charges) else PurchaseStatus.ACTIVE
-    return Facts(status, *_sum(charges), payment_intent_id=intent_id)
+    disputes = read_disputes(charges)
+    sums = _sum(charges, disputes)
+    return Facts(disputes.status_or(status), *sums, payment_intent_id=intent_id, disputes=disputes)
 
 
 def _read_month(subscription_id: str) -> Facts:
@@ -129,7 +146,9 @@ def _read_month(subscription_id: str) -> Facts:
     item = found.items.data[0]
     # A month that is not paid yet gives no time: what was paid ended where it begins.
     ends = item.current_period_start if status == PurchaseStatus.PAST_DUE else item.current_period_end
-    return Facts(status, *_sum(charges), _at(ends) + _SLACK, subscription_id=subscription_id)
+    disputes = read_disputes(charges)
+    sums, status = _sum(charges, disputes), disputes.status_or(status)
+    return Facts(status, *sums, _at(ends) + _SLACK, subscription_id=subscription_id, disputes=disputes)
 
 
 def list_charges(which: dict[str, str]) -> list["stripe.Charge"]:
@@ -142,14 +161,15 @@ def _succeeded(charges: list["stripe.Charge"]) -> list["stripe.Charge"]:
     return [charge for charge in charges if charge.status == "succeeded"]
 
 
-def _sum(charges: list["stripe.Charge"]) -> tuple[int, int, int, datetime | None]:
-    """(paid, fee kept, refunded, when first)."""
+def _sum(charges: list["stripe.Charge"], disputes: Disputes) -> tuple[int, int, int, int, datetime | None]:
+    """(paid, fee kept, refunded, lost, when first)."""
     fees: list[Any] = [charge.application_fee for charge in charges if charge.application_fee]
     first = min((charge.created for charge in charges), default=None)
     return (
         sum(charge.amount for charge in charges),
         sum(fee.amount - fee.amount_refunded for fee in fees),
         sum(charge.amount_refunded for charge in charges),
+        disputes.lost,
         None if first is None else _at(first),
     )
 
@@ -184,14 +204,22 @@ def find_purchase_id(kind: str, object: dict[str, Any]) -> UUID | None:
     marked = _dig(object, "metadata", PURCHASE_METADATA)
     if kind == "invoice":
         marked = _dig(object, "parent", "subscription_details", "metadata", PURCHASE_METADATA)
-    elif kind == "charge" and not marked and object.get("amount_refunded"):
-        subscription = _ask_subscription_of(str(object.get("payment_intent") or ""))
-        bought = Purchase.objects.filter(subscription_id=subscription).exclude(subscription_id="")
-        return bought.values_list("pk", flat=True).first()
+    elif kind == "dispute" or (kind == "charge" and not marked and object.get("amount_refunded")):
+        return _find_paid_by(str(object.get("payment_intent") or ""))
     try:
         return UUID(str(marked)) if marked else None
     except ValueError:
         return None
+
+
+def _find_paid_by(intent_id: str) -> UUID | None:
+    """The pack that this payment paid, or the month. One that is not known yet is read anew when it becomes so."""
+    packs = Purchase.objects.filter(payment_intent_id=intent_id).exclude(payment_intent_id="")
+    pack = packs.values_list("pk", flat=True).first()
+    if pack is not None:
+        return pack
+    months = Purchase.objects.filter(subscription_id=_ask_subscription_of(intent_id)).exclude(subscription_id="")
+    return months.values_list("pk", flat=True).first()
 
 
 def _dig(value: Any, *names: str) -> Any:

@@ -1,8 +1,8 @@
 """Purchases and creators' accounts against Stripe, as part of `billing.reconcile`.
 
 Events of the last days that never came are fetched there; here is what may still differ after that: accounts, months
-that run, and pages that nobody has paid or closed for a day. Who pays by the month for an agent that has left the store
-is not charged again.
+that run, sales in dispute, and pages that nobody has paid or closed for a day. Who pays by the month for an agent that
+has left the store is not charged again.
 """
 
 from datetime import timedelta
@@ -25,10 +25,11 @@ def compare_payments(mend: bool, **_: Any) -> list[Drift]:
     """Receiver of `billing.signals.stripe_compared`."""
     accounts = Creator.objects.exclude(stripe_account_id="").values_list("pk", flat=True)
     months = Q(kind=PriceKind.MONTH, status__in=OPEN)
+    disputed = Q(status=PurchaseStatus.DISPUTED)
     left = Q(status=PurchaseStatus.PENDING, created_at__lt=timezone.now() - _FORGOTTEN)
-    purchases = Purchase.objects.filter(months | left).exclude(checkout_session_id="").values_list("pk", flat=True)
+    wanted = Purchase.objects.filter(months | disputed | left).exclude(checkout_session_id="")
     found = [_compare_account(creator_id, mend) for creator_id in list(accounts)]
-    found += [_compare_purchase(purchase_id, mend) for purchase_id in list(purchases)]
+    found += [_compare_purchase(purchase_id, mend) for purchase_id in list(wanted.values_list("pk", flat=True))]
     found += [_end_month(purchase, mend) for purchase in _months_of_closed()]
     return [drift for drift in found if drift is not None]
 

@@ -139,7 +139,8 @@ def require_no_buyers(listing: Listing) -> None:
     paid = Q(grant__most_uses=None, status__in=(PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE))
     left = Q(grant__uses__lt=F("grant__most_uses"))
     has_time = Q(grant__expires_at=None) | Q(grant__expires_at__gt=timezone.now())
-    if listing.purchases.filter(paid | left, has_time, grant__isnull=False, grant__revoked_at=None).exists():
+    open_now = Q(paid | left, has_time, grant__isnull=False, grant__revoked_at=None)
+    if listing.purchases.filter(open_now | Q(status=PurchaseStatus.DISPUTED)).exists():  # which the buyer may yet lose
         raise HasPurchases()
 
 

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from billing.models import Grant
-from store import moderation, ranking, search
+from store import disputes, moderation, ranking, search
 from store.models import AccessToken, Purchase
 
 _KEPT = timedelta(days=7)  # an allowance after its day
@@ -30,8 +30,8 @@ def score_listings() -> None:
 
 @shared_task(name="store.send_notices", ignore_result=True)
 def send_notices() -> None:
-    """Tell creators whose listings were taken down."""
-    while moderation.send_next_notice():
+    """Tell creators whose listings were taken down, and whose sales are disputed."""
+    while moderation.send_next_notice() or disputes.send_next_notice():
         pass
 
 

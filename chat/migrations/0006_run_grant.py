@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('chat', '0005_metering'),
+        ("chat", "0005_metering"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='run',
-            name='grant_id',
+            model_name="run",
+            name="grant_id",
             field=models.UUIDField(null=True),
         ),
     ]

@@ -373,6 +373,18 @@ def list_charges(state: Billing, given: Row, ids: list[str]) -> Row:
 retrieving("application_fees", "application_fee", p.ApplicationFeeRetrieveParams)
 listing("application_fees", "application_fee", p.ApplicationFeeListParams, "charge")
 listing("transfers", "transfer", p.TransferListParams, "destination")
+retrieving("transfers", "transfer", p.TransferRetrieveParams)
+listing("disputes", "dispute", p.DisputeListParams, "charge", "payment_intent")
+retrieving("disputes", "dispute", p.DisputeRetrieveParams)
+
+
+@route("POST", "transfers/*/reversals", p.TransferReversalCreateParams)
+def create_reversal(state: Billing, given: Row, ids: list[str]) -> Row:
+    transfer = state.get("transfer", ids[0])
+    amount = given.get("amount", transfer["amount"] - transfer["amount_reversed"])
+    return state.reverse(transfer, amount, given.get("metadata", {}), fee=given.get("refund_application_fee", False))
+
+
 listing("payouts", "payout", p.PayoutListParams, "status")
 
 

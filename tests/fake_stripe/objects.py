@@ -12,7 +12,7 @@ MONTH = 30 * 86_400
 COLLECTIONS = (
     "product", "price", "customer", "checkout.session", "billing_portal.session", "billing_portal.configuration",
     "subscription", "invoice", "billing.meter", "payment_intent", "charge", "refund", "transfer", "application_fee",
-    "account", "invoice_payment", "payout",
+    "account", "invoice_payment", "payout", "dispute",
 )  # fmt: skip
 
 
@@ -24,6 +24,7 @@ class State:
         self.events: list[Row] = []
         self.meter_events: dict[str, Row] = {}
         self.skipped = 0  # seconds that the clock is ahead
+        self.empty_accounts: set[str] = set()  # from which nothing can be taken back
         self.site = "https://stripe.test"  # where the pages for people are
 
     @property
@@ -176,6 +177,7 @@ class Billing(State):
             transfer = self.add(
                 "transfer", "tr", amount=amount, amount_reversed=0, currency=currency, destination=destination,
                 reversed=False, source_transaction=charge["id"],
+                reversals={"object": "list", "data": [], "has_more": False, "url": "/v1/transfers/reversals"},
             )  # fmt: skip
             charge["transfer"] = transfer["id"]
         if fee:
@@ -196,6 +198,10 @@ class Billing(State):
             raise Refused(400, "charge_already_refunded", f"Charge {charge['id']} has already been refunded.")
         if amount > left or amount < 1:
             raise Refused(400, "amount_too_large", "Refund amount is greater than unrefunded amount on charge")
+        if self.all("dispute", charge=charge["id"], is_charge_refundable=False):
+            raise Refused(
+                400, "charge_disputed", f"Charge {charge['id']} has been charged back; cannot issue a refund."
+            )
         refund = self.add(
             "refund", "re", amount=amount, charge=charge["id"], currency=charge["currency"], metadata=metadata,
             payment_intent=charge["payment_intent"], reason=None, status="succeeded",
@@ -207,15 +213,38 @@ class Billing(State):
                 raise Refused(
                     400, "parameter_invalid", "The charge has no transfer to reverse", param="reverse_transfer"
                 )
-            transfer = self.get("transfer", charge["transfer"])
-            transfer["amount_reversed"] += amount
-            transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
-        if fee and charge["application_fee"]:
-            row = self.get("application_fee", charge["application_fee"])
-            row["amount_refunded"] = round(row["amount"] * charge["amount_refunded"] / charge["amount"])
-            row["refunded"] = row["amount_refunded"] == row["amount"]
+            self.reverse(self.get("transfer", charge["transfer"]), amount, {})
+        if fee:
+            self._refund_fee(charge, charge["amount_refunded"])
         self.emit("charge.refunded", charge)
         return refund
+
+    def _refund_fee(self, charge: Row, amount: int) -> None:
+        """Of the fee the part that this amount is of the charge."""
+        if charge["application_fee"]:
+            row = self.get("application_fee", charge["application_fee"])
+            row["amount_refunded"] = round(row["amount"] * amount / charge["amount"])
+            row["refunded"] = row["amount_refunded"] == row["amount"]
+
+    def reverse(self, transfer: Row, amount: int, metadata: Row, *, fee: bool = False) -> Row:
+        """The seller's part back to us; on wish with our fee to the seller."""
+        if not 0 < amount <= transfer["amount"] - transfer["amount_reversed"]:
+            raise Refused(
+                400, "parameter_invalid", "Reversal amount is greater than the unreversed amount", param="amount"
+            )
+        if transfer["destination"] in self.empty_accounts:
+            raise Refused(400, "balance_insufficient", "Insufficient funds in the connected account")
+        reversal = {
+            "id": f"trr_{len(transfer['reversals']['data'])}_{transfer['id']}", "object": "transfer_reversal",
+            "amount": amount, "created": self.now, "currency": transfer["currency"], "metadata": metadata,
+            "transfer": transfer["id"],
+        }  # fmt: skip
+        transfer["reversals"]["data"].insert(0, reversal)
+        transfer["amount_reversed"] += amount
+        transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
+        if fee:
+            self._refund_fee(self.get("charge", transfer["source_transaction"]), transfer["amount_reversed"])
+        return reversal
 
 
 def items_of(subscription: Row) -> list[Row]:

@@ -228,6 +228,33 @@ class FakeStripe:
         charge = self.state.get("charge", self.state.get("payment_intent", payment_intent_id)["latest_charge"])
         return self.state.refund_charge(charge, amount, fee=True, reverse=bool(charge["transfer"]), metadata={})
 
+    def dispute(self, payment_intent_id: str, *, status: str = "needs_response") -> Row:
+        """The buyer's bank takes a payment back; with a `warning_...` status it only asks."""
+        charge = self.state.get("charge", self.state.get("payment_intent", payment_intent_id)["latest_charge"])
+        is_inquiry = status.startswith("warning_")
+        dispute = self.state.add(
+            "dispute", "du", amount=charge["amount"] - charge["amount_refunded"], balance_transactions=[],
+            charge=charge["id"], currency=charge["currency"], enhanced_eligibility_types=[], evidence={},
+            evidence_details={"due_by": self.state.now + 7 * 86_400, "has_evidence": False, "past_due": False,
+                              "submission_count": 0, "enhanced_eligibility": {}},
+            is_charge_refundable=is_inquiry, payment_intent=payment_intent_id, payment_method_details=None,
+            reason="product_not_received", status=status,
+        )  # fmt: skip
+        charge["disputed"] = True
+        self.state.emit("charge.dispute.created", dispute)
+        if not is_inquiry:
+            self.state.emit("charge.dispute.funds_withdrawn", dispute)
+        return dispute
+
+    def decide_dispute(self, dispute_id: str, status: str) -> Row:
+        """Somebody decides: "won", "lost" or "warning_closed"."""
+        dispute = self.state.get("dispute", dispute_id)
+        dispute["status"] = status
+        self.state.emit("charge.dispute.closed", dispute)
+        if status == "won":
+            self.state.emit("charge.dispute.funds_reinstated", dispute)
+        return dispute
+
     def finish_onboarding(self, account_id: str) -> Row:
         """The seller has told Stripe everything: payments and payouts are open."""
         account = self.state.get("account", account_id)

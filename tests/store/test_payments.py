@@ -9,8 +9,10 @@ from accounts.models import Membership, Role
 from billing.events import apply_event, receive_event
 from billing.models import Grant, StripeEvent
 from billing.reconcile import reconcile
+from store import tasks
+from store.errors import HasPurchases
 from store.models import Creator, Listing, ListingDay, Purchase
-from store.services import update_creator
+from store.services import require_no_buyers, update_creator
 from store.sessions import find_access
 from tests.factories import make_user, make_workspace
 from tests.fake_stripe.fixtures import _fake_stripe_server, empty_stripe, fake_stripe  # noqa: F401
@@ -298,6 +300,95 @@ def test_purchase_ends_in_the_same_state_whatever_the_order_of_events(market, ki
         "refunded", kind["price"], kind["price"], 0,
     )  # fmt: skip
     assert find_access(listing, market.user) is None and revenue() == [(1, 0)]
+    assert not StripeEvent.objects.filter(processed_at=None).exists()
+
+
+@pytest.mark.parametrize(("end", "status", "money"), [("won", "active", 900), ("lost", "lost", 0)])
+def test_dispute_of_a_pack_closes_the_agent_and_its_end_decides(market, mailoutbox, end, status, money):
+    listing = market.sell(**PACK)
+    purchase = market.buy(listing)
+    Grant.objects.update(uses=5)
+    dispute = market.stripe.dispute(purchase.payment_intent_id)
+    market.hear()
+    assert code_of(open_session(listing, market.buyer)) == (402, "purchase_required")
+    assert market.creator.get(f"/api/store/mine/{listing.pk}/purchases").json()["data"][0]["status"] == "disputed"
+    assert "1 sale is in dispute" in market.creator.get("/store/mine").content.decode()
+    assert code_of(market.refund(purchase)) == (409, "in_dispute")
+    with pytest.raises(HasPurchases):
+        require_no_buyers(listing)
+    tasks.send_notices()
+    market.stripe.decide_dispute(dispute["id"], end)
+    market.hear()
+    tasks.send_notices()
+    purchase.refresh_from_db()
+    assert (purchase.status, purchase.lost, revenue()) == (status, 999 if end == "lost" else 0, [(1, money)])
+    assert market.balance() == money
+    right = find_access(listing, market.user)
+    assert (right and right.remaining) == (15 if end == "won" else None)
+    assert [mail.to for mail in mailoutbox] == [[market.owner.email]] * 2
+    assert [("In dispute" in mail.subject, end in mail.body) for mail in mailoutbox] == [(True, False), (False, True)]
+
+
+@pytest.mark.parametrize(("end", "status", "ended"), [("won", "active", False), ("lost", "lost", True)])
+def test_dispute_of_a_month_charges_no_other_one(market, end, status, ended):
+    listing = market.sell(**MONTH)
+    purchase = market.buy(listing)
+    dispute = market.stripe.dispute(market.stripe.state.all("payment_intent")[0]["id"])
+    market.hear()
+    subscription = market.stripe.state.get("subscription", purchase.subscription_id)
+    assert find_access(listing, market.user) is None and subscription["cancel_at_period_end"]
+    market.stripe.decide_dispute(dispute["id"], end)
+    market.hear()
+    purchase.refresh_from_db()
+    assert (purchase.status, subscription["status"] == "canceled") == (status, ended)
+    assert market.balance() == (0 if ended else 810) and bool(find_access(listing, market.user)) is not ended
+
+
+def test_a_bank_that_only_asks_closes_nothing(market):
+    listing = market.sell(**PACK)
+    purchase = market.buy(listing)
+    dispute = market.stripe.dispute(purchase.payment_intent_id, status="warning_needs_response")
+    market.hear()
+    market.stripe.decide_dispute(dispute["id"], "warning_closed")
+    market.hear()
+    purchase.refresh_from_db()
+    assert purchase.status == "active" and not purchase.owes_notice and find_access(listing, market.user)
+
+
+def test_a_seller_who_has_nothing_left_keeps_no_buyer_in(market):
+    listing = market.sell(**PACK)
+    purchase = market.buy(listing)
+    market.stripe.state.empty_accounts.add(Creator.objects.get().stripe_account_id)
+    market.stripe.decide_dispute(market.stripe.dispute(purchase.payment_intent_id)["id"], "lost")
+    market.hear()
+    purchase.refresh_from_db()
+    assert purchase.status == "lost" and find_access(listing, market.user) is None and market.balance() == 900
+
+
+@pytest.mark.parametrize("end", ["won", "lost"])
+@pytest.mark.parametrize("kind", [PACK, MONTH], ids=["pack", "month"])
+@pytest.mark.parametrize("seed", range(3))
+def test_disputed_purchase_ends_in_the_same_state_whatever_the_order_of_events(market, kind, seed, end):
+    chance = random.Random(seed)
+    listing = market.sell(**kind)
+    market.stripe.complete_checkout(market.checkout(listing)["id"])
+    dispute = market.stripe.dispute(market.stripe.state.all("payment_intent")[0]["id"])
+    pending = market.stripe.take_events()
+    chance.shuffle(pending)
+    cut = chance.randint(0, len(pending))
+    for event in pending[cut:]:
+        deliver(market.stripe, event)
+    market.stripe.decide_dispute(dispute["id"], end)
+    rest = [event for event in [*pending[:cut], *market.stripe.take_events()] for _ in range(chance.randint(1, 3))]
+    chance.shuffle(rest)
+    for event in rest:
+        deliver(market.stripe, event)
+    purchase, is_lost = Purchase.objects.get(), end == "lost"
+    net = kind["price"] - kind["price"] // 10
+    assert (purchase.status, purchase.lost) == ("lost" if is_lost else "active", kind["price"] if is_lost else 0)
+    assert bool(find_access(listing, market.user)) is not is_lost
+    assert revenue() == [(1, 0 if is_lost else net)] and market.balance() == (0 if is_lost else net)
+    assert sum(len(row["reversals"]["data"]) for row in market.stripe.state.all("transfer")) == is_lost
     assert not StripeEvent.objects.filter(processed_at=None).exists()
 
 
