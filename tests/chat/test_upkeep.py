@@ -3,7 +3,8 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
+from django.utils import timezone
 
 from billing.models import Grant, Overage
 from chat import selectors, upkeep
@@ -139,3 +140,12 @@ def test_run_of_another_process_is_followed_through_a_database_restart(client_wi
     with client_with_key.streaming("WORDS:40 DELAY:20") as events:
         run_id = next(events).data["run_id"]
         assert client_with_key.events(run_id, after=1)[-1].name == "run.finished"
+
+
+def test_key_that_was_used_says_when(client_with_key, agent):
+    key = agent.api_keys.get()
+    assert key.last_used_at is None
+    assert client_with_key.call("GET", "/api/v1/agent").status_code == 200
+    async_to_sync(upkeep.record_used_keys)()
+    key.refresh_from_db()
+    assert timezone.now() - key.last_used_at < timedelta(minutes=1)
