@@ -41,10 +41,19 @@ def test_new_user_gets_a_cited_answer_from_a_document(visitor: Visitor, tmp_path
     expect(sheet.locator(".source__text")).to_contain_text("from the day of purchase")
 
 
+NOTES = """# Opening hours
+
+The shop is open from nine to six, **except on Sundays**. ![](https://example.org/shop.png)
+
+Monday | nine | six
+Sunday | closed | closed
+"""
+
+
 def test_documents_can_be_searched_read_and_deleted(builder, tmp_path: Path) -> None:
     page = builder.page
     page.get_by_role("tab", name="Knowledge").click()
-    (tmp_path / "notes.md").write_text("# Opening hours\n\nThe shop is open from nine to six, except on Sundays.")
+    (tmp_path / "notes.md").write_text(NOTES)
     (tmp_path / "program.exe").write_bytes(b"MZ\x90\x00")
     page.locator("[data-files]").set_input_files([tmp_path / "notes.md", tmp_path / "program.exe"])
     expect(page.locator(".document", has_text="program.exe")).to_contain_text("This format is not read")
@@ -52,10 +61,16 @@ def test_documents_can_be_searched_read_and_deleted(builder, tmp_path: Path) -> 
 
     page.get_by_placeholder("What would people ask?").fill("When is the shop open?")
     page.get_by_role("button", name="Search", exact=True).last.click()
-    expect(page.locator(".results")).to_contain_text("nine to six")
+    found = page.locator(".results")
+    expect(found.locator("summary")).to_contain_text("Opening hours · The shop is open from nine to six")  # no marks
+    found.locator("summary").click()
+    expect(found.get_by_role("heading", name="Opening hours")).to_be_visible()
+    expect(found.get_by_role("cell", name="nine")).to_be_visible()
+    expect(found.locator("img")).to_have_count(0)  # and nothing is fetched, which fails the test as well
 
     page.get_by_role("button", name="Show the passages of notes.md").click()
-    expect(page.locator("dialog.sheet .passage")).to_contain_text("except on Sundays")
+    expect(page.locator("dialog.sheet .passage strong")).to_have_text("except on Sundays")
+    expect(page.locator("dialog.sheet .passage")).not_to_contain_text("**")
     page.keyboard.press("Escape")
 
     ask(page, "SAY:From nine to six [1].")

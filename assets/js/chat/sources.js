@@ -2,9 +2,7 @@
 
 import { h, icon, iconButton } from "./dom.js";
 import { formatNumber } from "./format.js";
-import { renderBlock, splitBlocks } from "./markdown.js";
-
-const IS_MARKDOWN = /\.(md|markdown|docx|html?)$/i; // the files that are read as Markdown; a table's rows or code are not
+import { showPassage } from "./passage.js";
 
 export class SourceSheet {
   /** `loadPassage(citation)` resolves to the whole text where the citation holds only its beginning. */
@@ -44,7 +42,7 @@ export class SourceSheet {
     const page = citation.page ? h("span", {}, icon("file-text"), t("page", { page: citation.page })) : null;
     const score = typeof citation.score === "number" ? this.#score(citation.score) : null;
     this.facts.replaceChildren(...[page, score].filter(Boolean));
-    this.#showText(citation, this.texts.get(citation) ?? citation.content ?? citation.snippet ?? "");
+    showPassage(this.text, citation.filename, this.texts.get(citation) ?? citation.content ?? citation.snippet ?? "", t);
     this.#loadWhole(citation);
     this.previous.disabled = this.index === 0;
     this.next.disabled = this.index === this.all.length - 1;
@@ -63,14 +61,7 @@ export class SourceSheet {
     const text = await this.loadPassage(citation).catch(() => null); // the beginning stays when the rest cannot be had
     if (!text) return;
     this.texts.set(citation, text);
-    if (this.all[this.index] === citation) this.#showText(citation, text);
-  }
-
-  #showText(citation, text) {
-    const isMarkdown = IS_MARKDOWN.test(citation.filename);
-    this.text.classList.toggle("prose", isMarkdown);
-    const blocks = isMarkdown ? splitBlocks(text).map((token) => renderBlock(token, { t: this.t })) : [text];
-    this.text.replaceChildren(...blocks);
+    if (this.all[this.index] === citation) showPassage(this.text, citation.filename, text, this.t);
   }
 
   #step(by) {

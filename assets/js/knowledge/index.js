@@ -19,7 +19,7 @@ export function setUpKnowledge(root, agent) {
 
 class Knowledge {
   constructor(root, agent) {
-    this.t = readStrings("knowledge-strings");
+    this.t = readStrings("chat-strings", "knowledge-strings"); // of the chat: what a passage's tables and code say
     Object.assign(this, {
       root,
       agent,

@@ -1,8 +1,11 @@
 // The search test: which passages a question finds, and how well.
 
 import { formatNumber, plural } from "../chat/format.js";
+import { showPassage } from "../chat/passage.js";
 import { api } from "../lib/api.js";
 import { h, icon } from "../lib/dom.js";
+
+const BEGINNING = 300; // characters
 
 export function setUpSearch(root, path, t) {
   const form = root.querySelector("[data-search]");
@@ -52,7 +55,20 @@ function makeResult(passage, best, t) {
     { class: "result__score num" },
     formatNumber(passage.score, { maximumSignificantDigits: 3 }),
   );
-  const text = h("p", { class: "result__text", dir: "auto" }, passage.content);
-  const more = h("details", { class: "result" }, h("summary", {}, place, score, number, text));
+  const text = h("div", { class: "result__text", dir: "auto" });
+  showPassage(text, passage.filename, passage.content, t);
+  const beginning = h("span", { class: "result__beginning", dir: "auto" }, firstWords(text));
+  const more = h("details", { class: "result" }, h("summary", {}, place, score, number, beginning), text);
   return h("li", {}, more);
+}
+
+/** As much of the text as two lines hold, without the marks that have set it. */
+function firstWords(text) {
+  const blocks = text.children.length > 0 ? [...text.children] : [text];
+  return blocks.map(textOf).join(" · ").slice(0, BEGINNING);
+}
+
+function textOf(block) {
+  const cells = [...block.querySelectorAll("th, td")].map((cell) => cell.textContent.trim());
+  return cells.join(" ") || (block.querySelector("pre") ?? block).textContent.trim();
 }
