@@ -14,6 +14,7 @@ from agents.config import AgentConfig
 from agents.keys import forget_keys
 from agents.models import Agent
 from agents.selectors import list_api_keys
+from agents.services import require_editable
 from billing import selectors, services
 from billing.models import Budget, Period, Scope
 from core.api import ErrorSerializer, Page, StrictSerializer
@@ -118,6 +119,7 @@ class BudgetList(BudgetView):
         """Add a budget. It holds from the next turn on."""
         agent = self.get_agent()
         given = self.read(BudgetInputSerializer)
+        require_editable(agent)
         _require_key(agent, given.get("api_key_id"))
         budget = services.create_budget(workspace_id=self.workspace_id, agent_id=agent.pk, **given)
         return self.answer_budget(budget, status.HTTP_201_CREATED)
@@ -129,8 +131,10 @@ class BudgetDetail(BudgetView):
     @extend_schema(request=BudgetChangeSerializer, responses={200: BudgetSerializer, 422: ErrorSerializer})
     def patch(self, request: Request, agent_id: UUID, budget_id: UUID) -> Response:
         """Change the limits, or switch the budget on or off. What was used in this period stays counted."""
-        budget = self.get_budget()
-        return self.answer_budget(services.update_budget(budget=budget, **self.read(BudgetChangeSerializer)))
+        budget, changes = self.get_budget(), self.read(BudgetChangeSerializer)
+        if changes != {"is_active": False}:  # what a smaller plan has no room for may still be switched off
+            require_editable(self.get_agent())
+        return self.answer_budget(services.update_budget(budget=budget, **changes))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, agent_id: UUID, budget_id: UUID) -> Response:

@@ -154,7 +154,11 @@ def create_api_key(
 
 @transaction.atomic
 def update_api_key(*, key: ApiKey, changes: dict[str, Any]) -> ApiKey:
-    """Change a key's name, scopes, origins, expiry or need of identity; it counts at once. Raises ValidationFailed."""
+    """Change a key's name, scopes, origins, expiry or need of identity; it counts at once.
+
+    Raises ValidationFailed, OverQuota.
+    """
+    require_editable(key.agent)
     key = _lock_key(key)
     key.name = changes.pop("name", key.name)
     _set_limits(key, changes)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Agent
-from agents.services import set_wanted_events
+from agents.services import require_editable, set_wanted_events
 from core.crypto import SecretUnreadable, encrypt
 from core.errors import FieldError, UrlNotAllowed
 from core.http import check_url, egress_session
@@ -31,7 +31,8 @@ _DELETED_AT_ONCE = 5_000
 
 @transaction.atomic
 def create_webhook(*, agent: Agent, url: str, events: list[str]) -> tuple[WebhookEndpoint, str]:
-    """A new endpoint and its secret in plain text: show it once. Raises UrlNotAllowed and TooManyWebhooks."""
+    """A new endpoint and its secret in plain text: show it once. Raises UrlNotAllowed, TooManyWebhooks, OverQuota."""
+    require_editable(agent)
     _check_url(url)
     _lock_agent(agent.pk)
     if WebhookEndpoint.objects.filter(agent=agent).count() >= MOST_WEBHOOKS:
@@ -49,7 +50,10 @@ def update_webhook(
     """Change the address or the events, switch off or on. What waits goes to the new address.
 
     Switching off abandons what waits; it can be replayed. Switching on begins anew, without the failures that were.
+    What a smaller plan has no room for may still be switched off. Raises UrlNotAllowed, OverQuota.
     """
+    if url is not None or events is not None or is_active:
+        require_editable(endpoint.agent)
     _lock_agent(endpoint.agent_id)
     endpoint = WebhookEndpoint.objects.get(pk=endpoint.pk)
     if url is not None:

@@ -52,8 +52,9 @@ def add_document(*, principal: Principal, agent: Agent, name: str, file: "File[b
 
 
 def retry_document(*, principal: Principal, document: Document) -> Document:
-    """Queue a failed document again. Raises NotRetryable when it did not fail, or would only fail again."""
+    """Queue a failed document again. Raises OverQuota, and NotRetryable when it did not fail or would fail again."""
     authorize(principal, "knowledge.edit")
+    require_editable(document.agent)
     with transaction.atomic():
         failed = Document.objects.filter(pk=document.pk, status=DocumentStatus.FAILED)
         changed = failed.exclude(error_code__in=PERMANENT_CODES).update(

@@ -1,5 +1,6 @@
 """Quotas: fifty at the limit admit exactly what fits; nothing is deleted when a plan shrinks."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +19,9 @@ from billing.models import QuotaNotice, QuotaUse, Resource
 from knowledge.models import Document
 from knowledge.services import add_document, delete_document
 from tests.factories import make_agent, make_workspace
+from tests.routes import all_routes
+from tests.test_tenancy import BODIES, UPLOADS
+from tests.world import make_place
 
 
 def used(workspace: Workspace, resource: str = Resource.AGENTS) -> int:
@@ -97,26 +101,55 @@ def test_a_smaller_plan_leaves_the_newest_read_only_and_deletes_nothing() -> Non
     save_config(agent=agents[4], actor=user, changes={"temperature": 0.9}, expected_version=None)
     with pytest.raises(OverQuota, match=r"read-only: the Free plan has room for 5 agents"):
         save_config(agent=agents[5], actor=user, changes={"temperature": 0.9}, expected_version=None)
-    client = Client()
-    client.force_login(user)
-    path = f"/api/agents/{agents[5].pk}"
-    assert client.get(path).status_code == 200
-    for method, place, body in (
-        ("patch", "", {"name": "New"}),
-        ("patch", "/config", {"temperature": 1}),
-        ("post", "/deploy", {}),
-        ("post", "/api-keys", {"name": "k"}),
-        ("patch", "/deployment", {"slug": "another-name"}),
-    ):
-        response = getattr(client, method)(path + place, body, content_type="application/json")
-        assert (response.status_code, response.json()["error"]["code"]) == (402, "over_quota"), place
-    off = client.patch(f"{path}/deployment", {"is_serving": False}, content_type="application/json")
-    assert off.status_code == 200, "to switch it off is always allowed"
-    upload = client.post(f"{path}/knowledge", {"file": ContentFile(b"Hello.", "a.txt")})
-    assert (upload.status_code, Document.objects.count()) == (402, 0)
     assert Agent.objects.for_workspace(workspace).count() == 6
     delete_agent(agent=agents[0])  # now the sixth has a place
     save_config(agent=agents[5], actor=user, changes={"temperature": 0.9}, expected_version=None)
+
+
+# What changes nothing of the agent, or takes a secret away from who should not have it. Deleting is open as well.
+OPEN_OVER_THE_LIMIT = {
+    "/api/agents/{agent_id}/knowledge/search",
+    "/api/agents/{agent_id}/api-keys/{key_id}/rotate",
+    "/api/agents/{agent_id}/api-keys/{key_id}/identity-secret",
+    "/api/agents/{agent_id}/webhooks/{webhook_id}/test",
+    "/api/agents/{agent_id}/webhooks/{webhook_id}/rotate-secret",
+    "/api/agents/{agent_id}/webhooks/{webhook_id}/replay",
+    "/api/agents/{agent_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay",
+}
+CHANGES = BODIES | {
+    "/api/agents/{agent_id}/deployment": {"slug": "another-name"},
+    "/api/agents/{agent_id}/webhooks/{webhook_id}": {"events": ["run.failed"]},
+    "/api/agents/{agent_id}/api-keys/{key_id}": {"name": "Renamed"},
+}
+OFF = {
+    "/api/agents/{agent_id}/deployment": {"is_serving": False},
+    "/api/agents/{agent_id}/webhooks/{webhook_id}": {"is_active": False},
+    "/api/agents/{agent_id}/budgets/{budget_id}": {"is_active": False},
+}
+
+
+@pytest.mark.django_db
+def test_every_route_of_an_agent_over_the_limit_reads_or_switches_off() -> None:
+    place = make_place()
+    for agent in make_agents(place.workspace, 5):
+        Agent.objects.filter(pk=agent.pk).update(created_at=place.workspace.created_at)
+    Workspace.objects.filter(pk=place.workspace.pk).update(plan="")
+    client = Client()
+    client.force_login(place.owner)
+    routes = [route for route in all_routes() if route.kind == "api" and "{agent_id}" in route.template]
+    assert {*CHANGES, *OFF, *OPEN_OVER_THE_LIMIT} - {route.template for route in all_routes()} == set()
+    for route in routes:
+        path = route.template.format(**place.ids)
+        for method in {"POST", "PUT", "PATCH"}.intersection(route.methods):
+            answer = client.generic(method, path, json.dumps(CHANGES.get(route.template, {})), "application/json")
+            if route.template in UPLOADS:
+                answer = client.post(path, {"file": ContentFile(b"Hello.", "a.txt")})
+            is_open = route.template in OPEN_OVER_THE_LIMIT
+            assert (answer.status_code == 402) is not is_open, (str(route), answer.content)
+            assert is_open or answer.json()["error"]["code"] == "over_quota"
+    for template, body in OFF.items():
+        off = client.patch(template.format(**place.ids), body, "application/json")
+        assert off.status_code == 200, "to switch it off is always allowed"
 
 
 @pytest.mark.django_db
