@@ -26,16 +26,37 @@ _MOST_QUERY_WORDS = 8
 _MOST_ALTERNATIVES = 40  # for one mistyped word
 _MOST_RANKED = 200  # of each way to match
 _EXACT_FIRST = 10.0  # more than any rank
-_WORDS = re.compile(r"[^\W_]+")
+# Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, kana, Chinese characters.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+)
+_RUNS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})  # Unicode does not take them apart
 _LOCK = 0x5354_4F52  # of the words: savers share it, the upkeep has it alone
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text as they are compared: no accents, no case, at most 40 characters each."""
+    """The words of a text as they are compared: no accents, no case, at most 40 characters each.
+
+    What is written without spaces counts as its pairs of characters, so that a part of a name is found.
+    """
     parts = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(character for character in parts if not unicodedata.combining(character))
-    return [word[:MAX_WORD] for word in _WORDS.findall(plain.translate(_LIGATURES))]
+    spaced = "".join(character if _is_letter(character) else " " for character in plain.translate(_LIGATURES))
+    return [part for word in spaced.split() for run in _RUNS.findall(word) for part in _parts_of(run)]
+
+
+def _is_letter(character: str) -> bool:
+    """Also the vowels that Thai and its like write as marks; not the marks that choose how an emoji looks."""
+    return character.isalnum() or (character < "\ufe00" and unicodedata.category(character) in {"Mn", "Mc"})
+
+
+def _parts_of(run: str) -> list[str]:
+    if not _UNSPACED_RUN.match(run):
+        return [run[:MAX_WORD]]
+    return [run[at : at + 2] for at in range(max(len(run) - 1, 1))]
 
 
 def shorten(word: str) -> list[str]:
@@ -72,7 +93,7 @@ def index_listing(listing: Listing) -> None:
         "C": listing.tagline,
         "D": " ".join([listing.description, *listing.features]),
     }
-    words = {weight: words_of(text) for weight, text in parts.items()}
+    words = {weight: _indexed_words(text) for weight, text in parts.items()}
     _remember({word for found in words.values() for word in found})
     vector = " || ".join(f"setweight(to_tsvector('simple', %s), '{weight}')" for weight in words)
     with connection.cursor() as cursor:
@@ -80,6 +101,13 @@ def index_listing(listing: Listing) -> None:
             f"UPDATE store_listing SET search = {vector} WHERE id = %s",  # noqa: S608 - constants of ours
             [*(" ".join(found) for found in words.values()), listing.pk],
         )
+
+
+def _indexed_words(text: str) -> list[str]:
+    """A text's words, and the characters of its pairs: somebody may look for one alone."""
+    words = words_of(text)
+    pairs = (word for word in words if len(word) == 2 and _UNSPACED_RUN.match(word))
+    return [*words, *dict.fromkeys(character for pair in pairs for character in pair)]
 
 
 def _category_names(category_id: str) -> str:
@@ -123,13 +151,26 @@ def match_listings(listings: QuerySet[Listing], text: str) -> QuerySet[Listing]:
     words = words_of(text)[:_MOST_QUERY_WORDS]
     if not words:
         return listings.annotate(score=Value(0.0, FloatField())).none()
-    meant = find_meant(words)
-    exact = _make_query(words, {})
-    wide = _make_query(words, meant) if any(meant.values()) else exact
+    exact, wide = _make_queries(words)
     candidates = _choose_candidates(listings, exact, wide)
     is_exact = Cast(_Matches(F("search"), exact), FloatField()) if wide is not exact else Value(1.0)
     score = is_exact * Value(_EXACT_FIRST) + Cast(SearchRank(F("search"), wide), FloatField())
     return listings.filter(pk__in=candidates).annotate(score=score).order_by("-score", "-id")
+
+
+def has_unranked(listings: QuerySet[Listing], text: str) -> bool:
+    """Whether more listings match than `match_listings` answers. Two queries."""
+    words = words_of(text)[:_MOST_QUERY_WORDS]
+    if not words:
+        return False
+    exact, wide = _make_queries(words)
+    return listings.filter(search=wide).exclude(pk__in=_choose_candidates(listings, exact, wide)).exists()
+
+
+def _make_queries(words: list[str]) -> tuple[SearchQuery, SearchQuery]:
+    """For the words as typed, and as they may have been meant; the same object where nothing else may be."""
+    exact, meant = _make_query(words, {}), find_meant(words)
+    return exact, _make_query(words, meant) if any(meant.values()) else exact
 
 
 def _choose_candidates(listings: QuerySet[Listing], exact: SearchQuery, wide: SearchQuery) -> QuerySet[Listing, Any]:

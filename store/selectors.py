@@ -25,7 +25,7 @@ from store.models import (
     Visibility,
 )
 from store.paging import Order, read_moment
-from store.search import match_listings
+from store.search import has_unranked, match_listings
 
 SHOWN_IN_SECTION = 12
 _MOST_IN_LIBRARY = 50
@@ -54,13 +54,23 @@ def list_published(*, sort: str, category: str = "", price: str = "", query: str
 
     A page of it is cut by `store.paging.cut_page` with `order_of(sort, query)`, one query whatever its length.
     """
-    listings = _published().order_by(f"-{order_of(sort, '').column}", "-id")
+    listings = _filter_published(category, price).order_by(f"-{order_of(sort, '').column}", "-id")
+    return match_listings(listings, query) if query.strip() else listings
+
+
+def is_cut_short(*, category: str = "", price: str = "", query: str = "") -> bool:
+    """Whether `list_published` leaves matches of the query out: of a word that is everywhere, it has the most used."""
+    return bool(query.strip()) and has_unranked(_filter_published(category, price), query)
+
+
+def _filter_published(category: str, price: str) -> QuerySet[Listing]:
+    listings = _published()
     if category:
         listings = listings.filter(category=category)
     if price:
         is_free = price == PriceKind.FREE
         listings = listings.filter(price_kind=PriceKind.FREE) if is_free else listings.exclude(price_kind="free")
-    return match_listings(listings, query) if query.strip() else listings
+    return listings
 
 
 def order_of(sort: str, query: str) -> Order:

@@ -20,7 +20,7 @@ from store.listing_page import config_of, count_published, get_creator, listing_
 from store.models import Listing, PriceKind, Visibility
 from store.moderation import REASONS
 from store.paging import USUAL_LIMIT, cut_page
-from store.selectors import SORTS, find_listing, front_page, list_published, order_of
+from store.selectors import SORTS, find_listing, front_page, is_cut_short, list_published, order_of
 from store.share_image import draw_share_image
 
 SORT_NAMES = (
@@ -100,10 +100,12 @@ def storefront(request: HttpRequest) -> HttpResponse:
 
 def _find(wanted: Wanted) -> dict[str, Any]:
     category = wanted.category.id if wanted.category else ""
-    listings = list_published(sort=wanted.sort, category=category, price=wanted.price, query=wanted.query)
-    order = order_of(wanted.sort, wanted.query)
+    filters = {"category": category, "price": wanted.price, "query": wanted.query}
+    listings, order = list_published(sort=wanted.sort, **filters), order_of(wanted.sort, wanted.query)
     shown, following = cut_page(listings, order, cursor=wanted.cursor, limit=USUAL_LIMIT)
-    return {"listings": shown, "more": wanted.address(cursor=following) if following else ""}
+    # A search that leaves something out has more than one page; only its last has to ask.
+    is_cut = bool(wanted.cursor) and not following and is_cut_short(**filters)
+    return {"listings": shown, "more": wanted.address(cursor=following) if following else "", "is_cut": is_cut}
 
 
 def _describe_shelf(category: Category | None) -> str:

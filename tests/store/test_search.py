@@ -20,6 +20,28 @@ def test_words_have_no_accents_and_no_case():
     assert words_of("L'ÉTÉ à Zürich: œufs & Straße") == ["l", "ete", "a", "zurich", "oeufs", "strasse"]
 
 
+def test_words_written_without_spaces_are_their_pairs_of_characters():
+    assert words_of("AI助手百科 v2") == ["ai", "助手", "手百", "百科", "v2"]
+    assert words_of("カメラ") == ["カメ", "メラ"]
+    assert words_of("ดีมาก") == ["ดี", "ีม", "มา", "าก"]
+    assert words_of("हिन्दी ❤️ 1️⃣ 字") == ["हिनदी", "1", "字"]
+
+
+@pytest.mark.parametrize(
+    "typed", ["旅行", "行計", "計画", "東京旅行", "東京 計画", "画", "京 tokyo", "旅行 Tok", "プランナ"]
+)
+def test_part_of_a_name_written_without_spaces_is_found(typed):
+    make_draft(name="東京旅行計画プランナー", tags=["Tokyo"])
+    make_draft(name="京都の料理")
+    assert find(typed) == ["東京旅行計画プランナー"]
+
+
+def test_part_of_a_thai_name_is_found_and_other_characters_are_not():
+    make_draft(name="ผู้ช่วยท่องเที่ยว")
+    assert find("ท่องเที่ยว") == ["ผู้ช่วยท่องเที่ยว"]
+    assert find("ทำอาหาร") == []
+
+
 @pytest.mark.parametrize("typed", ["recpe", "reecipe", "recipx", "ercipe", "recieps", "ecipe", "recip"])
 def test_mistyped_is_one_letter_away(typed):
     assert is_mistyped(typed, "recipes" if typed == "recieps" else "recipe")

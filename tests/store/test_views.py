@@ -106,17 +106,37 @@ def test_price_is_written_in_the_readers_way(client):
     assert "4,99\xa0€" in read(client, "/store?price=paid")
 
 
+def following_of(page: str) -> str:
+    """The address behind "Show more"."""
+    found = re.search(r'hx-get="([^"]+)"[^>]*hx-target="closest', page)
+    assert found, page
+    return found[1].replace("&amp;", "&")
+
+
 def test_more_leads_to_the_rest_without_repeating(client, monkeypatch):
     monkeypatch.setattr("store.views.USUAL_LIMIT", 2)
     workspace, _ = make_workspace()
     for number in range(3):
         make_listing(workspace, name=f"Agent {number}")
     first = read(client, "/store?sort=new")
-    following = re.search(r'hx-get="([^"]+)"[^>]*hx-target="closest', first)
-    assert following
-    rest = read(client, following[1].replace("&amp;", "&"))
+    rest = read(client, following_of(first))
     assert sorted(shown_names(first) + shown_names(rest)) == ["Agent 0", "Agent 1", "Agent 2"]
     assert client.get("/store?cursor=forged").status_code == 400
+
+
+def test_search_that_leaves_matches_out_says_so_at_its_end(client, monkeypatch):
+    monkeypatch.setattr("store.views.USUAL_LIMIT", 2)
+    monkeypatch.setattr("store.search._MOST_RANKED", 3)
+    workspace, _ = make_workspace()
+    for number in range(3):
+        make_listing(workspace, name=f"Garden {number}")
+    said = "most used agents among all that match"
+    address = following_of(read(client, "/store?q=garden"))
+    assert said not in read(client, address)
+    make_listing(workspace, name="Garden 3")
+    first = read(client, "/store?q=garden")
+    assert said not in first  # there is more to show
+    assert said in read(client, following_of(first))
 
 
 @pytest.mark.parametrize(
