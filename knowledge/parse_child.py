@@ -45,12 +45,17 @@ def _parse(kind: str, path: Path, output: TextIO) -> tuple[str, str] | None:
             characters += len(section.text)
             if characters > MAX_TEXT_CHARACTERS:
                 return "parse_limit", f"The file holds more than {MAX_TEXT_CHARACTERS:,} characters of text. Split it."
-            output.write(json.dumps([section.text.replace("\x00", ""), section.page], ensure_ascii=True) + "\n")
+            output.write(json.dumps([_storable(section.text), section.page]) + "\n")
     except LoadError as error:
         return error.code, error.message
     except MemoryError:
         return "parse_limit", f"Reading the file needs more than {MEMORY_BYTES // 1024**2} MB of memory."
     return None
+
+
+def _storable(text: str) -> str:
+    """The text without what PostgreSQL and UTF-8 cannot hold: no NUL, halves of a character joined or marked."""
+    return text.replace("\x00", "").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 if __name__ == "__main__":

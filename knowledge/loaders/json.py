@@ -18,7 +18,7 @@ def load(path: Path) -> Iterator[Section]:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
+        return _load(text)
     except RecursionError as error:
         raise LoadError("parse_limit", "The JSON is nested too deeply.") from error
     except ValueError as error:
@@ -28,9 +28,14 @@ def _parse(text: str) -> Any:
         raise LoadError("parse_failed", f"The file is not valid JSON: {error}.") from error
 
 
+def _load(text: str) -> Any:
+    """The value; its numbers are texts, as long and as precise as they are written."""
+    return json.loads(text, parse_int=str, parse_float=str)
+
+
 def _parse_lines(lines: list[str], first_error: ValueError) -> list[Any]:
     try:
-        return [json.loads(line) for line in lines]
+        return [_load(line) for line in lines]
     except (ValueError, RecursionError):
         raise LoadError("parse_failed", f"The file is not valid JSON: {first_error}.") from first_error
 

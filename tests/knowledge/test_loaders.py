@@ -36,6 +36,20 @@ def test_json_gives_paths_and_records(tmp_path):
     assert read("json", b'{"n": 1}\n{"n": 2}\n', tmp_path) == "n: 1\n\nn: 2"
 
 
+def test_json_keeps_numbers_as_they_are_written(tmp_path):
+    long = b"9" * 5_000
+    assert (
+        read("json", b'{"a": [1.10, -0, 1e400], "b": %b}' % long, tmp_path) == f"a: 1.10, -0, 1e400\nb: {long.decode()}"
+    )
+
+
+def test_characters_that_cannot_be_stored_are_left_out_or_marked(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b'["a\\u0000b", "half \\ud800!", "\\ud83d\\ude00"]')
+    with parse_file(path, "json", while_waiting=lambda: None) as sections:
+        assert [section.text for section in sections] == ["ab\n\nhalf \ufffd!\n\n\U0001f600"]
+
+
 @pytest.mark.parametrize("content", [b"{", b'{"a": 1} trailing', b"[" * 100_000])
 def test_json_that_is_broken_fails_with_words(tmp_path, content):
     with pytest.raises(LoadError):
