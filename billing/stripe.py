@@ -8,8 +8,11 @@ sell nothing never pay for it.
 
 import json
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,10 +33,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-TIMEOUT_SECONDS = (3.0, 12.0)  # to connect, to be answered
 TOLERANCE_SECONDS = 300  # how old a signature may be
-_RETRIES = 2
+SILENCE_SECONDS = 15.0  # for which no job asks again
 _BUSY = (429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a call waits to be connected and to be answered, in seconds, and how often it is repeated."""
+
+    connect: float
+    answer: float
+    retries: int
+
+
+PEOPLE = Patience(3.0, 12.0, 2)  # somebody waits for the page, and would have to begin anew
+JOBS = Patience(2.0, 5.0, 0)  # few threads do the jobs of all; what is not answered is asked later
+_patience: ContextVar[Patience] = ContextVar("patience", default=PEOPLE)
+_silent_until = 0.0  # time.monotonic(); until then jobs hear at once that Stripe does not answer
 
 
 def is_configured() -> bool:
@@ -51,15 +68,34 @@ def ask(call: Callable[["stripe.StripeClient"], T]) -> T:
 
     if not is_configured():
         raise PaymentsNotConfigured()
+    patience = _patience.get()
+    if patience is JOBS and time.monotonic() < _silent_until:
+        raise PaymentsUnavailable()
     try:
-        return call(_client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE))
+        return call(_client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE, patience))
     except stripe.APIConnectionError as error:
+        _note_silence()
         raise PaymentsUnavailable() from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         logger.error("Stripe refuses this server's key: %s", error.user_message)
         raise PaymentsNotConfigured() from error
     except stripe.StripeError as error:
         raise _translate(error) from error
+
+
+@contextmanager
+def as_job() -> Iterator[None]:
+    """Calls in this block wait briefly and are not repeated: for work that is done again later anyway."""
+    token = _patience.set(JOBS)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
+def _note_silence() -> None:
+    global _silent_until
+    _silent_until = time.monotonic() + SILENCE_SECONDS
 
 
 def _translate(error: "stripe.StripeError") -> Exception:
@@ -74,15 +110,15 @@ def _translate(error: "stripe.StripeError") -> Exception:
 
 
 @cache
-def _client(key: str, address: str) -> "stripe.StripeClient":
-    """One client for each account; it is safe to share among threads."""
+def _client(key: str, address: str, patience: Patience) -> "stripe.StripeClient":
+    """One client for each account and patience; it is safe to share among threads."""
     import stripe
 
     return stripe.StripeClient(
         key,
         base_addresses={"api": address} if address else {},
-        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
-        max_network_retries=_RETRIES,
+        http_client=stripe.RequestsClient(timeout=(patience.connect, patience.answer)),
+        max_network_retries=patience.retries,
     )
 
 

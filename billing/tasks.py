@@ -7,7 +7,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from billing import alerts, events, grace, meter_reports, quota_notices, quotas, reconcile
-from billing.stripe import is_configured
+from billing.stripe import as_job, is_configured
 
 logger = logging.getLogger(__name__)
 NIGHT_HOUR = 3  # UTC
@@ -30,7 +30,8 @@ def delete_old_counters() -> None:
 @shared_task(name="billing.apply_stripe_event", ignore_result=True)
 def apply_stripe_event(event_id: str) -> None:
     """Apply an event that was just stored."""
-    events.apply_event(event_id)
+    with as_job():
+        events.apply_event(event_id)
 
 
 def enqueue_event(event_id: str) -> None:
@@ -45,7 +46,8 @@ def enqueue_event(event_id: str) -> None:
 def apply_due_events() -> None:
     """Apply the events whose job was lost, and those that wait for another attempt."""
     if is_configured():
-        events.apply_due_events()
+        with as_job():
+            events.apply_due_events()
     events.delete_old_events()
 
 
@@ -53,7 +55,8 @@ def apply_due_events() -> None:
 def end_graces() -> None:
     """Take away the plans whose days of grace are over, and write the mails that graces owe."""
     if is_configured():
-        grace.end_graces()
+        with as_job():
+            grace.end_graces()
     while grace.tell_next():
         pass
 
@@ -77,7 +80,8 @@ def report_usage() -> None:
     """Close the hours that are over, and tell Stripe what was used beyond plans."""
     meter_reports.close_hours()
     if is_configured():
-        meter_reports.send_reports()
+        with as_job():
+            meter_reports.send_reports()
 
 
 @shared_task(name="billing.tell_quota_notices", ignore_result=True)

@@ -13,9 +13,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Workspace
+from billing import stripe, tasks
 from billing.events import apply_due_events, apply_event, delete_old_events, receive_event, store_event
 from billing.models import Customer, Invoice, StripeEvent, Subscription
 from billing.signals import stripe_object_changed
+from billing.stripe import Patience
+from billing.tasks import apply_stripe_event
 from tests.billing.shop import Buyer
 from tests.fake_stripe import FakeStripe
 from tests.processes import wait_until
@@ -210,6 +213,27 @@ def test_webhook_is_stored_and_acknowledged(buyer):
     assert (row.id, row.type, row.processed_at) == (event["id"], "checkout.session.completed", None)
     apply_due_events()
     assert buyer.plan == "pro"
+
+
+def test_a_stripe_that_hangs_holds_neither_webhooks_nor_jobs(buyer, monkeypatch):
+    monkeypatch.setattr(stripe, "JOBS", Patience(2, 0.2, 0))
+    buyer.stripe.complete_checkout(buyer.checkout()["id"])
+    events = buyer.stripe.take_events("checkout.session.completed", "customer.subscription.created")
+    buyer.stripe.requests.clear()
+    go_on = threading.Event()
+    buyer.stripe.holds[f"/v1/subscriptions/{events[0]['data']['object']['id']}"] = go_on
+    assert [post(*buyer.stripe.sign(event)).status_code for event in events] == [200, 200]
+    assert not buyer.stripe.requests, "nothing is asked of Stripe before it has its answer"
+    for event in events:
+        apply_stripe_event(event["id"])
+    go_on.set()
+    assert len(buyer.stripe.requests) == 1, "asked once, and not again by the next job"
+    waiting = StripeEvent.objects.filter(attempts=1, processed_at=None, next_attempt_at__gt=timezone.now())
+    assert waiting.count() == 2
+    monkeypatch.setattr(stripe, "_silent_until", 0.0)
+    waiting.update(next_attempt_at=timezone.now())
+    tasks.apply_due_events()
+    assert buyer.plan == "pro" and not StripeEvent.objects.filter(processed_at=None).exists()
 
 
 def test_webhook_with_a_wrong_signature_is_refused(buyer):

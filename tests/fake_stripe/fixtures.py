@@ -19,7 +19,10 @@ def _fake_stripe_server() -> Iterator[FakeStripe]:
 @pytest.fixture
 def empty_stripe(_fake_stripe_server: FakeStripe, settings: Any) -> FakeStripe:
     """A Stripe account in which nothing is set up, and a server that is configured for it."""
+    from billing import stripe  # conftests are read before Django is
+
     _fake_stripe_server.reset()
+    stripe._silent_until = 0.0  # whatever an earlier test's Stripe did
     settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE = KEY, _fake_stripe_server.url
     settings.STRIPE_WEBHOOK_SECRETS = [WEBHOOK_SECRET]
     return _fake_stripe_server
