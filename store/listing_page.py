@@ -1,6 +1,7 @@
 """What a listing's public page shows besides what the API says of it: how ratings spread, what leads on from here."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
@@ -10,19 +11,22 @@ from agents.config import AgentConfig
 from store.cards import describe_page, describe_review
 from store.categories import CATEGORIES
 from store.models import Creator, Listing, ListingStatus, Payer, PriceKind, RemixPolicy, Visibility
-from store.selectors import list_reviews
+from store.paging import cut_page
+from store.selectors import REVIEWS_ORDER, list_reviews
 from store.templatetags.store import average_rating
 
-SHOWN_REVIEWS, MOST_REVIEWS = 10, 200
+SHOWN_REVIEWS = 10
 _LANGUAGES = {"en": "English", "fr": "Français"}
 
 
-def listing_page(listing: Listing, user: User | None, *, all_reviews: bool = False) -> dict[str, Any]:
-    """The template's context for a listing of `selectors.find_listing`; a fixed number of queries."""
-    most = MOST_REVIEWS if all_reviews else SHOWN_REVIEWS
+def listing_page(listing: Listing, user: User | None, *, reviews_cursor: str = "") -> dict[str, Any]:
+    """The template's context for a listing of `selectors.find_listing`; a fixed number of queries.
+
+    The reviews are those after the cursor. Raises BadRequest for a forged one.
+    """
     about = describe_page(listing, user)
     mine = about["my"]
-    reviews = list(list_reviews(listing)[: most + 1])
+    reviews, following = cut_page(list_reviews(listing), REVIEWS_ORDER, cursor=reviews_cursor, limit=SHOWN_REVIEWS)
     language = config_of(listing).language
     return {
         "listing": listing,
@@ -31,8 +35,8 @@ def listing_page(listing: Listing, user: User | None, *, all_reviews: bool = Fal
         "model_name": about["model"]["name"] or _("Chosen by its creator"),
         "language": _LANGUAGES.get(language) or _("The language of the question"),
         "category": CATEGORIES.get(listing.category),
-        "reviews": [describe_review(review) for review in reviews[:most]],
-        "has_more_reviews": len(reviews) > most and not all_reviews,
+        "reviews": [describe_review(review) for review in reviews],
+        "more_reviews": f"/store/{listing.slug}?{urlencode({'reviews': following})}" if following else "",
         "distribution": _distribution(listing),
         "can_review": mine["can_review"] or mine["review"] is not None,
         **_leads_on(listing, mine["access"]),

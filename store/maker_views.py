@@ -25,10 +25,11 @@ from store.disputes import count_disputes
 from store.library import describe_library
 from store.models import Listing, ListingStatus, ReportStatus
 from store.moderation import REASONS, list_reports
+from store.paging import cut_page
 from store.payments import list_sales
-from store.selectors import find_creator, get_mine, list_mine, list_releases, list_reviews
+from store.selectors import REVIEWS_ORDER, find_creator, get_mine, list_mine, list_releases, list_reviews
 
-SHOWN_DAYS, SHOWN_REVIEWS, SHOWN_REPORTS, SHOWN_SALES = 30, 50, 100, 100
+SHOWN_DAYS, SHOWN_REVIEWS, SHOWN_RELEASES, SHOWN_REPORTS, SHOWN_SALES = 30, 50, 50, 100, 100
 
 _REPORT_STATUSES = (
     (ReportStatus.OPEN, gettext_lazy("To decide")),
@@ -107,6 +108,8 @@ def mine_listing(request: HttpRequest, listing_id: UUID) -> HttpResponse:
     listing = get_mine(principal.workspace_id, listing_id)
     stats = describe_days(listing, SHOWN_DAYS)
     metric = dashboard.metric_named(request.GET.get("metric", ""))
+    cursor = request.GET.get("reviews", "")
+    reviews, following = cut_page(list_reviews(listing), REVIEWS_ORDER, cursor=cursor, limit=SHOWN_REVIEWS)
     may_edit, may_sell = is_allowed(principal, "listing.edit"), is_allowed(principal, "creator.edit")
     context = {
         "listing": listing,
@@ -115,8 +118,9 @@ def mine_listing(request: HttpRequest, listing_id: UUID) -> HttpResponse:
         "currency": stats["currency"],
         "changes": wizard.compare_release(listing),
         "tokens": list(list_tokens(listing)) if may_edit else [],
-        "reviews": list(list_reviews(listing)[:SHOWN_REVIEWS]),
-        "releases": list(list_releases(listing)[:SHOWN_REVIEWS]),
+        "reviews": reviews,
+        "more_reviews": following,
+        "releases": list(list_releases(listing)[:SHOWN_RELEASES]),
         "sales": list(list_sales(principal.workspace_id).filter(listing=listing)[:SHOWN_SALES]) if may_sell else [],
         "may_edit": may_edit,
         "page": {"id": str(listing.pk), "slug": listing.slug},

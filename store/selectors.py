@@ -35,6 +35,7 @@ SORTS: dict[str, Order] = {
     "new": Order("published_at", read_moment),
 }
 BY_SCORE = Order("score", float)
+REVIEWS_ORDER = Order("created_at", read_moment)
 # What a card does not show; the search's words would be the most of a row.
 _NOT_ON_CARDS = ("search", "description", "features", "taken_down_reason")
 

@@ -121,12 +121,13 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Everything about one agent of the store."""
     listing = find_listing(slug)
     user = _user_of(request)
-    if request.method == "GET":
+    reviews_cursor = request.GET.get("reviews", "")
+    if request.method == "GET" and not reviews_cursor:
         count_view(listing, request.headers.get("User-Agent", ""))
     meta = meta_of(listing)
     page = {"slug": listing.slug, "description": listing.description, "is_signed_in": user is not None}
     context = {
-        **listing_page(listing, user, all_reviews=request.GET.get("reviews") == "all"),
+        **listing_page(listing, user, reviews_cursor=reviews_cursor),
         **meta,
         "structured": structured_data(listing, meta["canonical"], meta["image"]),
         "reasons": REASONS.items(),

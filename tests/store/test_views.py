@@ -11,7 +11,7 @@ from PIL import Image
 from accounts.models import Role
 from agents.services import save_config
 from store.access import create_token
-from store.models import Listing, ListingDay
+from store.models import Listing, ListingDay, Review
 from store.moderation import report_listing
 from store.remixing import remix_listing
 from store.reviews import reply_to_review, save_review
@@ -235,6 +235,36 @@ def test_reviews_are_shown_with_their_reply_and_the_spread_of_stars(client):
         assert part in page
     assert re.findall(r'<progress class="bar" max="100" value="(\d+)"', page) == ["50", "50", "0", "0", "0"]
     assert structured(page)["aggregateRating"] == {"@type": "AggregateRating", "ratingValue": 4.5, "ratingCount": 2}
+
+
+def test_more_reviews_lead_to_all_of_them_and_count_no_view(monkeypatch):
+    monkeypatch.setattr("store.listing_page.SHOWN_REVIEWS", 2)
+    client, listing = Client(headers={"User-Agent": "Mozilla/5.0 Firefox/140"}), make_listing()
+    for number in range(5):
+        Review.objects.create(listing=listing, user=make_user(), rating=5, text=f"Review {number}")
+    texts, address = [], f"/store/{listing.slug}"
+    for _ in range(3):
+        page = read(client, address)
+        texts.append(re.findall(r"Review \d", page))
+        address = following_of(page) if len(texts) < 3 else ""
+    assert texts == [["Review 4", "Review 3"], ["Review 2", "Review 1"], ["Review 0"]]
+    assert "More reviews" not in page
+    assert ListingDay.objects.get(listing=listing).views == 1
+    assert client.get(f"/store/{listing.slug}?reviews=forged").status_code == 400
+
+
+def test_creators_page_leads_to_all_reviews(monkeypatch):
+    monkeypatch.setattr("store.maker_views.SHOWN_REVIEWS", 1)
+    client = sign_in()
+    listing = make_listing(client.workspace)
+    for number in range(2):
+        Review.objects.create(listing=listing, user=make_user(), rating=5, text=f"Review {number}")
+    first = read(client, f"/store/mine/{listing.pk}")
+    more = re.search(r'href="(\?reviews=[^"#]+)#', first)
+    assert more
+    rest = read(client, f"/store/mine/{listing.pk}{more[1]}")
+    assert ("Review 1" in first, "Review 0" in first) == (True, False)
+    assert ("Review 1" in rest, "Review 0" in rest) == (False, True)
 
 
 def test_review_form_is_for_who_has_used_the_agent():
