@@ -35,6 +35,16 @@ async function buildSprite() {
   const names = [...new Set(list.split("\n").map((line) => line.trim()).filter((line) => line && !line.startsWith("#")))];
   const symbols = await Promise.all(names.sort().map(symbolOf));
   await writeFile(join(target, "icons.svg"), `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>\n`);
+  await copyIconFont(names);
+}
+
+// The same icons as a font, for pictures that the server draws; no page loads it.
+async function copyIconFont(names) {
+  const font = join(root, "node_modules", "lucide-static", "font");
+  const codes = JSON.parse(await readFile(join(font, "codepoints.json"), "utf8"));
+  const ours = Object.fromEntries(names.filter((name) => name in codes).map((name) => [name, codes[name]]));
+  await writeFile(join(target, "fonts", "icons.json"), JSON.stringify(ours));
+  await writeFile(join(target, "fonts", "icons.woff2"), await readFile(join(font, "lucide.woff2")));
 }
 
 async function symbolOf(name) {

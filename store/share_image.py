@@ -5,6 +5,7 @@ from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import orjson
 from django.conf import settings
 from django.core.files.storage import default_storage
 
@@ -64,10 +65,26 @@ def _generated(listing: Listing) -> "Image":
     from PIL import ImageDraw
 
     face = _gradient(listing.color, listing.color_2, _ICON, _ICON)
-    letter = listing.glyph if 0 < len(listing.glyph) <= 2 else listing.name.strip()[:1].upper()
-    if letter and _DRAWABLE.fullmatch(letter):
-        ImageDraw.Draw(face).text((_ICON / 2, _ICON / 2), letter, font=_font(150, _BOLD), fill=_WHITE, anchor="mm")
+    sign, font = _sign_of(listing)
+    ImageDraw.Draw(face).text((_ICON / 2, _ICON / 2), sign, font=font, fill=_WHITE, anchor="mm")
     return face
+
+
+def _sign_of(listing: Listing) -> tuple[str, "FreeTypeFont"]:
+    """What stands on the icon: its glyph, else a letter that our font can draw, else nothing."""
+    from PIL import ImageFont
+
+    if code := _icon_codes().get(listing.glyph):
+        return chr(code), ImageFont.truetype(settings.STATIC_ROOT / "fonts" / "icons.woff2", 150)
+    letter = listing.glyph if 0 < len(listing.glyph) <= 2 else listing.name.strip()[:1].upper()
+    return _drawable(letter), _font(150, _BOLD)
+
+
+@cache
+def _icon_codes() -> dict[str, int]:
+    """Where each icon of the sprite is in the font of icons."""
+    codes: dict[str, int] = orjson.loads((settings.STATIC_ROOT / "fonts" / "icons.json").read_bytes())
+    return codes
 
 
 def _write(pen: "ImageDraw", listing: Listing) -> None:

@@ -311,6 +311,16 @@ def test_share_image_is_a_picture_of_the_right_size(client):
     assert Image.open(BytesIO(response.content)).size == (1200, 630)
 
 
+def test_share_image_shows_the_listings_glyph_and_not_its_letter(client):
+    pictures = []
+    for glyph in ("compass", "heart", ""):
+        listing = make_listing(name="Compass")
+        Listing.objects.filter(pk=listing.pk).update(glyph=glyph)
+        pictures.append(client.get(f"/store/{listing.slug}/og.png").content)
+    icons = [Image.open(BytesIO(picture)).crop((90, 175, 370, 455)).tobytes() for picture in pictures]
+    assert len(set(icons)) == 3
+
+
 # --- creators
 
 
