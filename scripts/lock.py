@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESOLVER = ROOT / ".build" / "resolver"
-LOCKS = (("base.in", "base.txt", ()), ("dev.in", "dev.txt", ("-c", "base.txt")))
+LOCKS = (("setup.in", "setup.txt", ()), ("base.in", "base.txt", ()), ("dev.in", "dev.txt", ("-c", "base.txt")))
 
 
 def main() -> None:
