@@ -171,6 +171,13 @@ def _parse(body: bytes) -> dict[str, Any]:
     return event
 
 
+def api_version() -> str:
+    """The version of Stripe's API that the installed library speaks."""
+    import stripe
+
+    return stripe.api_version
+
+
 def id_of(value: Any) -> str:
     """The id of a field that Stripe gives as an id, as an object (expanded), or not at all."""
     return "" if value is None else str(getattr(value, "id", value))

@@ -2,12 +2,14 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+import stripe
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
 from accounts.models import Role, Workspace
 from billing.models import Customer
+from billing.stripe import read_event
 from tests.billing.shop import Buyer
 
 pytestmark = pytest.mark.django_db
@@ -184,14 +186,46 @@ def test_customer_deleted_at_stripe_is_told_in_words(buyer):
     assert code_of(buyer.ask("checkout", {"plan": "pro"})) == (409, "payment_object_missing")
 
 
-def test_setup_makes_everything_once(db, empty_stripe):
+def test_setup_makes_everything_once(db, empty_stripe, settings):
+    settings.SITE_URL = "https://gilo.example.com"
     first, second = StringIO(), StringIO()
     call_command("stripe_setup", stdout=first)
     before = {kind: len(rows) for kind, rows in empty_stripe.state.rows.items()}
     call_command("stripe_setup", stdout=second)
     assert {kind: len(rows) for kind, rows in empty_stripe.state.rows.items()} == before
     assert (before["price"], before["billing.meter"], before["billing_portal.configuration"]) == (4, 2, 2)
-    assert first.getvalue().count("made:") == 8 and second.getvalue() == "Stripe has all that GiLo sells.\n"
+    assert first.getvalue().count("made:") == 10 and second.getvalue() == "Stripe has all that GiLo sells.\n"
+
+
+def test_setup_has_events_of_both_kinds_sent_here_and_signed_so_that_they_are_heard(db, empty_stripe, settings):
+    settings.SITE_URL = "https://gilo.example.com"
+    told = StringIO()
+    call_command("stripe_setup", stdout=told)
+    secrets = told.getvalue().partition("STRIPE_WEBHOOK_SECRET=")[2].strip().split(",")
+    settings.STRIPE_WEBHOOK_SECRETS = secrets
+    endpoints = empty_stripe.state.all("webhook_endpoint")[::-1]
+    assert [(one["url"], one["_connect"]) for one in endpoints] == [
+        ("https://gilo.example.com/api/webhooks/stripe", False), ("https://gilo.example.com/api/webhooks/stripe", True),
+    ]  # fmt: skip
+    for number, (endpoint, secret) in enumerate(zip(endpoints, secrets, strict=True)):
+        assert endpoint["api_version"] == stripe.api_version
+        event = empty_stripe.state.emit(endpoint["enabled_events"][0], {"id": f"x_{number}", "object": "thing"})
+        body, signature = empty_stripe.sign(event, secret=secret)
+        assert read_event(body, signature)["id"] == event["id"]
+    endpoints[0]["enabled_events"] = ["invoice.paid"]  # as an older GiLo made it
+    endpoints[1] |= {"status": "disabled", "url": "https://old.example.com/api/webhooks/stripe"}
+    told = StringIO()
+    call_command("stripe_setup", stdout=told)
+    assert told.getvalue().count("set right") == 2 and "whsec_" not in told.getvalue()
+    assert [one["status"] for one in endpoints] == ["enabled"] * 2 and "charge.dispute.closed" in endpoints[0][
+        "enabled_events"
+    ]
+
+
+def test_setup_of_a_server_that_stripe_cannot_reach_says_so(db, empty_stripe):
+    told = StringIO()
+    call_command("stripe_setup", stdout=told)
+    assert "stripe listen" in told.getvalue() and not empty_stripe.state.all("webhook_endpoint")
 
 
 def test_setup_without_a_key_says_what_is_missing(db, settings):

@@ -437,6 +437,35 @@ def retrieve_balance(state: Billing, given: Row, ids: list[str]) -> Row:
     return {"object": "balance", "livemode": False, "available": [{**pending[0], "amount": 0}], "pending": pending}
 
 
+# --- Where events go -----------------------------------------------------------------------------------------------
+
+listing("webhook_endpoints", "webhook_endpoint", p.WebhookEndpointListParams)
+
+
+@route("POST", "webhook_endpoints", p.WebhookEndpointCreateParams)
+def create_endpoint(state: Billing, given: Row, ids: list[str]) -> Row:
+    _check_address(given)
+    fields = {"application": None, "api_version": None, "description": None, "status": "enabled", **given}
+    row = state.add("webhook_endpoint", "we", **{"_connect" if name == "connect" else name: value
+                                                 for name, value in fields.items()})  # fmt: skip
+    return {**row, "secret": f"whsec_{row['id'].removeprefix('we_')}"}  # told this once
+
+
+@route("POST", "webhook_endpoints/*", p.WebhookEndpointUpdateParams)
+def update_endpoint(state: Billing, given: Row, ids: list[str]) -> Row:
+    _check_address(given)
+    row = state.get("webhook_endpoint", ids[0])
+    if "disabled" in given:
+        row["status"] = "disabled" if given.pop("disabled") else "enabled"
+    row.update(given)
+    return row
+
+
+def _check_address(given: Row) -> None:
+    if not given.get("url", "https://").startswith("https://"):
+        raise refuse("Invalid URL: URL must be publicly accessible over HTTPS", "url", "url_invalid")
+
+
 def visible(row: Any) -> Any:
     """An object as it is sent: without what only this fake knows."""
     if isinstance(row, dict):

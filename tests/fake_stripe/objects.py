@@ -12,7 +12,7 @@ MONTH = 30 * 86_400
 COLLECTIONS = (
     "product", "price", "customer", "checkout.session", "billing_portal.session", "billing_portal.configuration",
     "subscription", "invoice", "billing.meter", "payment_intent", "charge", "refund", "transfer", "application_fee",
-    "account", "invoice_payment", "payout", "dispute",
+    "account", "invoice_payment", "payout", "dispute", "webhook_endpoint",
 )  # fmt: skip
 
 
