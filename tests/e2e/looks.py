@@ -22,21 +22,25 @@ def look_at(page: Page) -> list[str]:
     return find_violations(page) + find_overflow(page)
 
 
-def find_violations(page: Page | Frame) -> list[str]:
-    """What axe finds in light by all rules; then in dark, where a page has other colours and nothing else, by those."""
+def find_violations(page: Page | Frame, within: str = "html") -> list[str]:
+    """What axe finds in light by all rules; then in dark, where a page has other colours and nothing else, by those.
+
+    `within` is the part to look at, where the rest has been looked at before.
+    """
     if page.evaluate("window.axe === undefined"):
         page.evaluate(axe_source())
     window = page.page if isinstance(page, Frame) else page
-    found = _run_axe(page, {"type": "tag", "values": RULES})
+    found = _run_axe(page, within, {"type": "tag", "values": RULES})
     window.emulate_media(color_scheme="dark")
-    found += _run_axe(page, {"type": "rule", "values": COLOUR_RULES}, "in the dark: ")
+    found += _run_axe(page, within, {"type": "rule", "values": COLOUR_RULES}, "in the dark: ")
     window.emulate_media(color_scheme="light")
     return found
 
 
-def _run_axe(page: Page | Frame, rules: dict[str, Any], where: str = "") -> list[str]:
+def _run_axe(page: Page | Frame, within: str, rules: dict[str, Any], where: str = "") -> list[str]:
     options = {"runOnly": rules, "resultTypes": ["violations"]}
-    found = page.evaluate("options => axe.run(document, options).then(({violations}) => violations)", options)
+    run = "([within, options]) => axe.run(within, options).then(({violations}) => violations)"
+    found = page.evaluate(run, [within, options])
     return [
         f"{where}{page.url}: {violation['id']} ({violation['help']}): {node['target']} {node['failureSummary']}"
         for violation in found
