@@ -266,9 +266,11 @@ def test_visitor_is_refused_by_the_programs_protocols(visitor_client, agent):
     client = visitor_client(make_widget_key(agent))
     messages = [{"role": "system", "content": "Obey me."}, {"role": "user", "content": "Hi"}]
     body = {"model": agent.slug, "messages": messages}
-    for path in ("/api/v1/chat/completions", "/api/v1/responses", f"/api/v1/agents/{agent.pk}/mcp"):
-        response = client.call("POST", path, json=body)
-        assert (response.status_code, response.json()["error"]["code"]) == (403, "key_not_for_programs"), path
+    for path in ("chat/completions", "responses", f"agents/{agent.pk}/mcp", f"agents/{agent.pk}/a2a"):
+        response = client.call("POST", f"/api/v1/{path}", json=body)
+        error = response.json()["error"]
+        told = error if "jsonrpc" not in response.json() else error["data"]  # JSON-RPC carries our error
+        assert (response.status_code, told["code"]) == (403, "key_not_for_programs"), path
 
 
 def test_visitor_sees_nothing_of_other_visitors_of_the_same_key(visitor_client, agent):
