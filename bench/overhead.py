@@ -22,9 +22,12 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.serving import ROOT, free_port, fsync_milliseconds, process, web_command
+
+if TYPE_CHECKING:
+    from core.embedded_postgres import EmbeddedPostgres
 
 CONVERSATIONS = 20_000
 SLOW = "Hello FAKE:chunks=20,delay=50"
@@ -51,7 +54,16 @@ def run(options: argparse.Namespace) -> None:
     options.data_dir.mkdir(parents=True, exist_ok=True)
     ports = {name: free_port() for name in ("model", "bare", "gilo")}
     os.environ["GILO_DATA_DIR"] = str(options.data_dir)
-    callers, postgres_pid = prepare()
+    callers, postgres = prepare()
+    try:
+        measure(options, ports, callers, postgres.pid or 0)
+    finally:
+        postgres.stop()
+
+
+def measure(
+    options: argparse.Namespace, ports: dict[str, int], callers: dict[str, "Caller"], postgres_pid: int
+) -> None:
     print(f"disk: {fsync_milliseconds(options.data_dir):.2f} ms for 8 kB and fdatasync (median of 200)")
     model_env = {"FAKE_PORT": str(ports["model"])}
     model = f"http://127.0.0.1:{ports['model']}"
@@ -93,8 +105,8 @@ class Caller:
         return {"Authorization": f"Bearer {self.key}"}
 
 
-def prepare() -> tuple[dict[str, Caller], int]:
-    """Database, 20,000 conversations, an agent with limits and a budget and one without; the database server's pid."""
+def prepare() -> tuple[dict[str, Caller], "EmbeddedPostgres"]:
+    """An agent with limits and a budget and one without, each with 20,000 conversations; their database server."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gilo.settings")
     import django
 
@@ -108,7 +120,7 @@ def prepare() -> tuple[dict[str, Caller], int]:
     postgres.start()
     prepare_database()
     callers = {"plain": make_caller("unlimited"), "limited": make_caller("bench")}
-    return callers, postgres.pid or 0
+    return callers, postgres
 
 
 def make_caller(plan: str) -> Caller:

@@ -4,14 +4,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.signals import setting_changed
 from django.db import connection
 from django.test import TransactionTestCase
 from django.test.client import ClientHandler
 
+from tests.environment import TEMPLATE_MADE
 from tests.fake_model import FakeModel
+from tests.processes import wait_until
 
 KEPT_CONNECTIONS = 4  # of threads that live as long as the run: this one, asgiref's, a server's
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Copy the migrated database (tests/environment.py) instead of migrating in each process."""
+    if settings.EMBEDDED_DATABASE:
+        wait_until(TEMPLATE_MADE.exists, 90, "the migrated database to copy")
+        connection.settings_dict["TEST"]["TEMPLATE"] = settings.DATABASES["default"]["NAME"]
 
 
 @pytest.fixture(scope="session")

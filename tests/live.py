@@ -1,12 +1,26 @@
 """The whole ASGI application on a real socket, within the test process: the same doors that users come through."""
 
 import threading
+from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import requests
 import uvicorn
 
 from tests.processes import free_port, wait_until
+
+
+class _NoCookies(DefaultCookiePolicy):
+    def set_ok(self, cookie: Any, request: Any) -> bool:
+        return False
+
+
+# A program that asks everything over connections it keeps: making one, and a session, costs more than most answers. It
+# remembers nothing: each request says itself who asks.
+PROGRAM = requests.Session()
+PROGRAM.trust_env = False
+PROGRAM.cookies.set_policy(_NoCookies())
 
 
 class LiveServer:

@@ -7,7 +7,7 @@ import pytest
 import requests
 from django.core.management import call_command
 
-from tests.live import LiveServer
+from tests.live import PROGRAM, LiveServer
 from tests.routes import Route, all_routes
 from tests.test_tenancy import SHARED_PARAMETERS, UPLOADS, World, without_request_id
 from tests.world import make_place
@@ -91,7 +91,7 @@ def send(world: World, route: Route, method: str, credentials: dict[bool, Any], 
     known = credentials[route.opens_with_key]
     headers = {**known["headers"], **extra.pop("headers", {})}
     extra |= {"cookies": known.get("cookies"), "headers": headers, "allow_redirects": False, "timeout": 30}
-    return requests.request(method, world.url + path, **extra)
+    return PROGRAM.request(method, world.url + path, **extra)
 
 
 def assert_refused(response: requests.Response, what: str) -> None:
@@ -191,7 +191,7 @@ def test_malformed_ids_answer_like_missing_ones(route, world, credentials):
             continue  # the first version's number
         method = route.methods[0]
         body = {"json": {}} if method in {"POST", "PATCH"} else {}
-        response = requests.request(
+        response = PROGRAM.request(
             method, world.url + path, cookies=known.get("cookies"), headers=known["headers"], timeout=30, **body
         )
         assert response.status_code in {400, 404, 414}, f"{bad}: {response.status_code} {response.text[:300]}"

@@ -23,7 +23,7 @@ from accounts.models import Role
 from accounts.permissions import ACTIONS, API_KEY_ACTIONS
 from core.policy import OPERATOR, PUBLIC
 from tests.factories import make_agent
-from tests.live import LiveServer
+from tests.live import PROGRAM, LiveServer
 from tests.routes import POLICY_WORDS, Route, all_routes
 from tests.world import CSRF_HEADERS, Place, add_member, cookies_of, make_place
 
@@ -131,7 +131,7 @@ class World:
             extra |= (
                 {"files": {"file": ("a.txt", b"Hello.")}} if is_upload else {"json": BODIES.get(route.template, {})}
             )
-        return requests.request(method, self.url + path, allow_redirects=False, timeout=30, **extra)
+        return PROGRAM.request(method, self.url + path, allow_redirects=False, timeout=30, **extra)
 
     def as_me(self, route: Route) -> dict[str, Any]:
         """Credentials of my workspace that fit the route's door."""

@@ -1,6 +1,7 @@
 """Fixtures, imported by the conftest of each folder that sells something."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -30,10 +31,13 @@ def empty_stripe(_fake_stripe_server: FakeStripe, settings: Any) -> FakeStripe:
 
 @pytest.fixture
 def fake_stripe(empty_stripe: FakeStripe) -> FakeStripe:
-    """The same after `stripe_setup`."""
+    """The same after `stripe_setup`, which the first test runs for all."""
     from billing.prices import set_up  # conftests are read before Django is
 
-    set_up()
-    empty_stripe.take_events()
-    empty_stripe.requests.clear()
+    if empty_stripe.after_set_up is None:
+        set_up()
+        empty_stripe.take_events()
+        empty_stripe.requests.clear()
+        empty_stripe.after_set_up = empty_stripe.state
+    empty_stripe.state = deepcopy(empty_stripe.after_set_up)
     return empty_stripe

@@ -37,6 +37,7 @@ class FakeStripe:
 
     url: str = ""
     state: Billing = field(default_factory=Billing)
+    after_set_up: Billing | None = None  # what a fixture keeps for the next test
     requests: list[Recorded] = field(default_factory=list)
     faults: list[int | str] = field(default_factory=list)
     is_down: bool = False

@@ -48,7 +48,7 @@ def files_in(data_dir: Path) -> list[str]:
 @contextlib.contextmanager
 def product_on_a_small_disk(folder: Path) -> Iterator[tuple[Process, Path]]:
     """The default arrangement: database, files and everything else on one disk."""
-    with small_disk(folder, "300m") as disk, running(disk / "data", env=QUIET) as web:
+    with small_disk(folder, "300m") as disk, running(disk / "data", env=QUIET, is_first_start=False) as web:
         yield web, disk
 
 
@@ -125,7 +125,7 @@ def use_up_the_log(server: EmbeddedPostgres) -> None:
 
 
 def test_killed_database_is_started_again(tmp_path):
-    with running(tmp_path / "data", env=QUIET) as web:
+    with running(tmp_path / "data", env=QUIET, is_first_start=False) as web:
         server = EmbeddedPostgres(web.data_dir / "postgres")
         killed = server.pid
         assert killed

@@ -20,7 +20,7 @@ from django.conf import settings
 from core.embedded_postgres import EmbeddedPostgres
 from gilo.celery import app
 from tests.gilo.visitor import PASSWORD, Visitor, refusal_of
-from tests.processes import Process, free_port, running, wait_until
+from tests.processes import Process, free_port, running, use_template, wait_until
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed"),
@@ -70,6 +70,7 @@ class Production:
 def production(tmp_path_factory) -> Iterator[Production]:
     folder = tmp_path_factory.mktemp("production")
     with contextlib.ExitStack() as stack:
+        use_template(folder / "database")
         database = EmbeddedPostgres(folder / "database" / "postgres")
         database.start()
         stack.callback(database.stop)
@@ -86,7 +87,7 @@ def production(tmp_path_factory) -> Iterator[Production]:
 
 def production_env(database: EmbeddedPostgres, server: Redis) -> dict[str, str]:
     return {
-        "DATABASE_URL": f"postgres://postgres@/postgres?host={database.sockets}",
+        "DATABASE_URL": f"postgres://postgres@/gilo?host={database.sockets}",
         "REDIS_URL": f"redis://127.0.0.1:{server.port}/0",
         "GILO_PRODUCTION": "1",
         "GILO_SITE_URL": "http://localhost",

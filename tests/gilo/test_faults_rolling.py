@@ -14,7 +14,7 @@ from tests.chat.serving import Client, text_of
 from tests.gilo.balancer import Balancer
 from tests.gilo.test_faults_redis import Redis, production_env
 from tests.gilo.visitor import Visitor, refusal_of
-from tests.processes import Process, running, wait_until
+from tests.processes import Process, running, use_template, wait_until
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -28,6 +28,7 @@ QUESTION = f"WORDS:{WORDS} DELAY:25"  # a second's stream
 def env(tmp_path, fake_model):
     """The production arrangement, with a model that streams."""
     with contextlib.ExitStack() as stack:
+        use_template(tmp_path / "database")
         database = EmbeddedPostgres(tmp_path / "database" / "postgres")
         database.start()
         stack.callback(database.stop)
