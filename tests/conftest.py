@@ -1,5 +1,7 @@
 """Fixtures for all tests."""
 
+import fcntl
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,22 +9,29 @@ import pytest
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, override_settings
 from django.test.client import ClientHandler
 
-from tests.environment import TEMPLATE_MADE
+from gilo.prepare import prepare_database
+from tests.environment import DATA_DIR
 from tests.fake_model import FakeModel
-from tests.processes import wait_until
 
 KEPT_CONNECTIONS = 4  # of threads that live as long as the run: this one, asgiref's, a server's
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
-    """Copy the migrated database (tests/environment.py) instead of migrating in each process."""
-    if settings.EMBEDDED_DATABASE:
-        wait_until(TEMPLATE_MADE.exists, 90, "the migrated database to copy")
-        connection.settings_dict["TEST"]["TEMPLATE"] = settings.DATABASES["default"]["NAME"]
+def django_db_modify_db_settings(django_db_modify_db_settings: None, django_db_blocker: Any) -> None:
+    """The first process migrates the server's own database; every process's test database is a copy of it."""
+    if not settings.EMBEDDED_DATABASE:
+        return
+    with (DATA_DIR / "migrating").open("a+") as done, override_settings(SEED_DEMO=False):
+        fcntl.flock(done, fcntl.LOCK_EX)
+        if done.seek(0, os.SEEK_END) == 0:
+            with django_db_blocker.unblock():
+                prepare_database()
+                connection.close_pool()  # a database that somebody is connected to cannot be copied
+            done.write("done")
+    connection.settings_dict["TEST"]["TEMPLATE"] = settings.DATABASES["default"]["NAME"]
 
 
 @pytest.fixture(scope="session")

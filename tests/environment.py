@@ -5,8 +5,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 _OURS = "GILO_TEST_DATA_DIR" not in os.environ  # workers of a parallel run inherit the controller's folder
 DATA_DIR = Path(os.environ.setdefault("GILO_TEST_DATA_DIR", tempfile.mkdtemp(prefix="gilo-test-")))
-TEMPLATE_MADE = DATA_DIR / "template-made"
-
 for _name in [name for name in os.environ if name.startswith(("OPENAI_", "EMBEDDING_"))]:
     del os.environ[_name]  # a developer's own keys must not change what is tested
 os.environ["GILO_DATA_DIR"] = str(DATA_DIR)
@@ -28,22 +24,14 @@ os.environ["OLLAMA_URL"] = "http://127.0.0.1:9"  # a port where nothing answers,
 def pytest_configure(config: pytest.Config) -> None:
     from core.embedded_postgres import EmbeddedPostgres
 
-    if _OURS and not os.environ.get("DATABASE_URL"):
+    if not _OURS:
+        return
+    config.add_cleanup(lambda: shutil.rmtree(DATA_DIR, ignore_errors=True))  # the first one is called last
+    if not os.environ.get("DATABASE_URL"):
         server = EmbeddedPostgres(DATA_DIR / "postgres")
         server.start()
         config.add_cleanup(server.stop)
         _forgo_durability(server.sockets)
-        _make_template(config)
-    if _OURS:
-        config.add_cleanup(lambda: shutil.rmtree(DATA_DIR, ignore_errors=True))
-
-
-def _make_template(config: pytest.Config) -> None:
-    """Migrate the server's own database while tests are collected; each process's test database is a copy of it."""
-    code = "import django; django.setup(); from gilo.prepare import prepare_database; prepare_database()"
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "gilo.settings", "GILO_SEED_DEMO": "0"}
-    making = subprocess.Popen([sys.executable, "-c", f"{code}; open({str(TEMPLATE_MADE)!r}, 'w')"], env=environment)
-    config.add_cleanup(making.wait)
 
 
 def _forgo_durability(sockets: Path) -> None:
