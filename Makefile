@@ -34,7 +34,7 @@ lint: ## Style, formatting and the layers between apps
 	@$(BIN)/lint-imports --no-cache > .build/lint-imports.log || { cat .build/lint-imports.log; exit 1; }
 
 types: ## mypy, strict
-	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/mypy --num-workers 2 $(PACKAGES)
 
 unit: ## All tests, without the set-up and the checks before them
 	@scripts/test.sh

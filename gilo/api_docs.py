@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from django.utils.translation import override
 from drf_spectacular.generators import SchemaGenerator
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -50,9 +51,25 @@ class Group:
 
 
 @lru_cache(maxsize=1)
+def read_schema() -> dict[str, Any]:
+    """The OpenAPI schema, in English. It never changes in a process: to make it takes half a second, and anybody may
+    ask."""
+    with override("en"):
+        schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return schema
+
+
+class KnownSchema(SchemaGenerator):
+    """For a view: what `read_schema` knows, for every request."""
+
+    def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
+        return read_schema()
+
+
+@lru_cache(maxsize=1)
 def describe_api() -> tuple[Group, ...]:
-    """All operations, grouped by the first word of their path after /api. The schema never changes in a process."""
-    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    """All operations, grouped by the first word of their path after /api."""
+    schema = read_schema()
     groups: dict[str, Group] = {}
     for path, methods in schema["paths"].items():
         for method in _METHODS:

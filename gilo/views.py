@@ -32,7 +32,7 @@ from billing.stripe import is_configured
 from core.errors import NotFound
 from core.policy import PUBLIC, with_policy
 from gilo.agent_reference import describe_reference
-from gilo.api_docs import describe_api
+from gilo.api_docs import KnownSchema, describe_api
 from gilo.demo import load_landing_demo
 from gilo.selectors import count_totals, list_agents_with_activity
 
@@ -181,6 +181,7 @@ class Schema(SpectacularAPIView):
     """The OpenAPI schema, JSON unless YAML is asked for (`?format=yaml`)."""
 
     policy = PUBLIC
+    generator_class = KnownSchema
     renderer_classes = [OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer]
 
 
