@@ -7,14 +7,12 @@ seller. A bank that only asks has taken nothing, and changes nothing. The bank's
 
 import logging
 from dataclasses import dataclass
-from smtplib import SMTPException
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
-from accounts.mails import mail_owners
+from accounts.mails import mail_next_debt
 from billing.errors import PaymentRefused
 from billing.stripe import ask, id_of
 from store.models import Purchase, PurchaseStatus
@@ -123,21 +121,11 @@ def count_disputes(workspace_id: UUID) -> int:
     return Purchase.objects.for_workspace(workspace_id).filter(status=PurchaseStatus.DISPUTED).count()
 
 
-@transaction.atomic
 def send_next_notice() -> bool:
-    """Tell the owners how one dispute stands now; False when none is to be told, or no mail server answers.
+    """Tell the owners how one dispute stands now; False when none is to be told, or no mail server answers."""
+    return mail_next_debt(Purchase.objects.select_related("listing"), "store/email/dispute", _describe)
 
-    The row stays locked meanwhile: two workers do not write twice, and one that dies leaves the debt.
-    """
-    owing = Purchase.objects.filter(owes_notice=True).select_related("listing")
-    purchase = owing.select_for_update(of=("self",), skip_locked=True).first()
-    if purchase is None:
-        return False
-    context = {"purchase": purchase, "link": f"{settings.SITE_URL}/store/mine/{purchase.listing_id}#sales"}
-    try:
-        mail_owners(purchase.listing.workspace_id, "store/email/dispute", lambda: context)
-    except (SMTPException, OSError):
-        logger.exception("the mail about purchase %s was not sent; the next round tries again", purchase.pk)
-        return False
-    Purchase.objects.filter(pk=purchase.pk).update(owes_notice=False)
-    return True
+
+def _describe(purchase: Purchase) -> tuple[UUID, dict[str, Any]]:
+    link = f"{settings.SITE_URL}/store/mine/{purchase.listing_id}#sales"
+    return purchase.listing.workspace_id, {"purchase": purchase, "link": link}

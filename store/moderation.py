@@ -1,8 +1,7 @@
 """What people report, and what the operator decides: dismiss, hide a review, take a listing down, or restore it."""
 
-import logging
 from dataclasses import dataclass
-from smtplib import SMTPException
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -13,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
-from accounts.mails import mail_owners
+from accounts.mails import mail_next_debt
 from accounts.models import User
 from core.errors import Conflict, NotFound, ValidationFailed
 from store.errors import AlreadyDecided, AlreadyReported, ListingTakenDown
@@ -21,7 +20,6 @@ from store.models import Creator, Listing, ListingStatus, Report, ReportStatus, 
 from store.reviews import count_ratings
 from store.services import close_listing, lock_listing, open_listing
 
-logger = logging.getLogger(__name__)
 REASONS: dict[str, Promise] = {
     "spam": _("Spam or advertising"),
     "misleading": _("It is not what it says it is"),
@@ -105,23 +103,13 @@ def set_verified(*, creator_id: UUID, is_verified: bool) -> Creator:
     return creator
 
 
-@transaction.atomic
 def send_next_notice() -> bool:
-    """Tell the owners of one listing that it was taken down; False when none is owed, or no mail server answers.
+    """Tell the owners of one listing that it was taken down; False when none is owed, or no mail server answers."""
+    return mail_next_debt(Listing.objects.all(), "store/email/taken_down", _describe_taken_down)
 
-    The row stays locked meanwhile: two workers do not write twice, and one that dies leaves the debt.
-    """
-    listing = Listing.objects.filter(owes_notice=True).select_for_update(of=("self",), skip_locked=True).first()
-    if listing is None:
-        return False
-    context = {"listing": listing, "link": f"{settings.SITE_URL}/agents/{listing.agent_id}"}
-    try:
-        mail_owners(listing.workspace_id, "store/email/taken_down", lambda: context)
-    except (SMTPException, OSError):
-        logger.exception("the mail about listing %s was not sent; the next round tries again", listing.pk)
-        return False
-    Listing.objects.filter(pk=listing.pk).update(owes_notice=False)
-    return True
+
+def _describe_taken_down(listing: Listing) -> tuple[UUID, dict[str, Any]]:
+    return listing.workspace_id, {"listing": listing, "link": f"{settings.SITE_URL}/agents/{listing.agent_id}"}
 
 
 def _hide_review(report: Report, listing: Listing) -> Review:

@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.models import Role
 from agents.models import Agent
 from agents.services import deploy_agent
-from gilo.api_docs import describe_api
+from gilo.api_docs import describe_api, read_schema
 from tests.factories import make_agent, make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -197,3 +197,13 @@ def test_form_without_token_says_that_it_has_expired():
 
 def test_icon_is_found_where_browsers_look(client):
     assert client.get("/favicon.ico")["Location"].startswith("/static/images/logo")
+
+
+def test_schema_is_the_same_in_every_language(client):
+    """It is made once for all: whoever asks first must not choose the language for the others."""
+    read_schema.cache_clear()
+    client.cookies["django_language"] = "fr"
+    first = read(client, "/api/schema")
+    client.cookies["django_language"] = "en"
+    read_schema.cache_clear()
+    assert read(client, "/api/schema") == first

@@ -188,7 +188,8 @@ def reload_until(page: Page, shown: Locator) -> None:
     """Until the job has applied what Stripe told."""
 
     def is_shown() -> bool:
-        return shown.is_visible() or bool(page.reload() and False)
+        page.reload()
+        return shown.is_visible()
 
     wait_until(is_shown, 30, lambda: page.locator("main").inner_text())
 
