@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from accounts.doors import find_live_logins
-from accounts.permissions import Login
+from accounts.permissions import Login, Principal
 from agents.config import AgentConfig
 from agents.errors import AgentOff, IdentityRequired, KeyNotForPages, KeyNotForPrograms, OriginNotAllowed
 from agents.models import KeyKind
@@ -75,6 +75,25 @@ class KeyIdentity:
     grant_id: UUID | None = None
     is_platform_paid: bool = False
     login: Login | None = None  # of a user of ours, in the store
+    # made once for all the requests that find the identity in the cache
+    principal: Principal = field(init=False, repr=False, compare=False)  # what it may do, within its one agent
+    workspace: str = field(init=False, repr=False, compare=False)  # whose requests are counted
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "workspace", str(self.agent.workspace_id))
+        object.__setattr__(self, "principal", self._make_principal())
+
+    def _make_principal(self) -> Principal:
+        return Principal(
+            workspace_id=self.agent.workspace_id,
+            api_key_id=self.key_id,
+            agent_id=self.agent.agent_id,
+            end_user=self.end_user,
+            scopes=frozenset(self.scopes),
+            key_family=self.family,
+            grant_id=self.grant_id,
+            login=self.login,
+        )
 
     @property
     def seal(self) -> str:
@@ -146,9 +165,10 @@ async def look_up_token(token: str) -> KeyIdentity | None:
     """Whose token it is, whatever it may open: only for what must know before it refuses (CORS)."""
     if token.startswith(VISITOR_PREFIX):
         return await _look_up_visitor(token)
-    if not is_well_formed_token(token, KEY_PREFIX):
+    digest = token_digest(token)
+    if digest not in _cache and not is_well_formed_token(token, KEY_PREFIX):
         return None
-    return await _look_up_cached(token_digest(token))
+    return await _look_up_cached(digest)
 
 
 async def look_up_key_id(key_id: UUID) -> KeyIdentity | None:

@@ -8,7 +8,7 @@ says which cap it was.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,7 @@ from core.async_db import fetch_all
 ALERT_SHARE = "0.8"
 _SUBJECT_LENGTH = 255
 _SMALLEST_USD = Decimal("0.00000001")
+_NOTHING = Decimal(0)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # of what is counted in total
 
 # A scalar for a query in which `agent` is the agent's row: its caps for `parse_caps`, NULL when it has none.
@@ -160,7 +161,12 @@ def counter_id(budget_id: UUID, subject: str, starts_at: datetime) -> UUID:
 
 def period_at(period: str, now: datetime) -> tuple[datetime, datetime | None]:
     """When the period that `now` (aware) is in began, and when it ends (None: never); days and months are UTC's."""
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return _period_of_day(period, now.astimezone(UTC).date())
+
+
+@lru_cache(maxsize=64)
+def _period_of_day(period: str, day: date) -> tuple[datetime, datetime | None]:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     if period == "day":
         return midnight, midnight + timedelta(days=1)
     if period == "month":
@@ -171,7 +177,7 @@ def period_at(period: str, now: datetime) -> tuple[datetime, datetime | None]:
 
 def as_reservation(rows: Iterable[dict[str, Any]]) -> list[list[Any]]:
     """What a run keeps of its reservation until it is settled: [[counter id, dollars, tokens], ...]."""
-    return [[str(row["counter"]), row["usd"], row["tokens"]] for row in rows]
+    return [[row["counter"], row["usd"], row["tokens"]] for row in rows]
 
 
 def taking(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -202,7 +208,7 @@ def _count(
 
 def _as_money(usd: Decimal) -> str:
     """As the columns hold it, so that what is given back is exactly what was taken."""
-    return str(max(usd, Decimal(0)).quantize(_SMALLEST_USD, ROUND_UP))
+    return str(max(usd, _NOTHING).quantize(_SMALLEST_USD, ROUND_UP))
 
 
 def is_over_budget(error: Exception) -> bool:

@@ -54,9 +54,9 @@ _is_stopping = False
 _conversations_in_start: set[UUID] = set()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
-    """One question to an agent, and all that shapes its answer."""
+    """One question to an agent, and all that shapes its answer. Nobody changes it; freezing it would cost each turn."""
 
     principal: Principal
     agent: ChatAgent
@@ -127,7 +127,7 @@ async def _begin_run(turn: Turn) -> LiveRun:
     await _pay_and_store(turn, record, reserving)
     live_runs[run.run_id] = run
     run.publish(RUN_STARTED, describe_start(run.run_id, run.conversation_id, run.answer_id))
-    run.task = asyncio.create_task(_make_answer(run, turn, beginning, record))
+    run.task = asyncio.get_running_loop().create_task(_make_answer(run, turn, beginning, record))
     return run
 
 

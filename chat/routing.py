@@ -33,6 +33,8 @@ def _visitor_route(pattern: str, endpoint: Any) -> URLPattern:
 
 http_routes: list[URLPattern] = [
     _visitor_route(rf"^api/v1/agents/{_AGENT}/chat$", sse.chat_key_endpoint),
+    _key_route(r"^api/v1/chat/completions$", openai.completions_endpoint),
+    _key_route(r"^api/v1/responses$", openai.responses_endpoint),
     _route(rf"^api/agents/{_AGENT}/chat$", sse.chat_member_endpoint),
     _visitor_route(rf"^api/v1/runs/{_RUN}/events$", sse.events_key_endpoint),
     _route(rf"^api/runs/{_RUN}/events$", sse.events_member_endpoint),
@@ -41,8 +43,6 @@ http_routes: list[URLPattern] = [
     _key_route(rf"^api/v1/agents/{_AGENT}/mcp$", mcp_endpoint),
     _key_route(rf"^api/v1/agents/{_AGENT}/a2a$", rpc_endpoint),
     _key_route(rf"^api/v1/agents/{_AGENT}/a2a/\.well-known/agent-card\.json$", card_endpoint),
-    _key_route(r"^api/v1/chat/completions$", openai.completions_endpoint),
-    _key_route(r"^api/v1/responses$", openai.responses_endpoint),
     _key_route(rf"^api/v1/responses/{_RESPONSE}$", openai.response_endpoint),
     _key_route(rf"^api/v1/responses/{_RESPONSE}/cancel$", openai.response_cancel_endpoint),
     _key_route(r"^api/v1/models$", openai.models_endpoint),

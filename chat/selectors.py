@@ -174,9 +174,9 @@ def describe_run(run: StoredRun, principal: Principal | None = None) -> list[Eve
     return list(rebuild(started, run.trace, run.content, last))
 
 
-def describe_start(run_id: UUID, conversation_id: UUID, answer_id: UUID) -> dict[str, str]:
+def describe_start(run_id: UUID, conversation_id: UUID, answer_id: UUID) -> dict[str, UUID]:
     """The data of `run.started`."""
-    return {"run_id": str(run_id), "conversation_id": str(conversation_id), "message_id": str(answer_id)}
+    return {"run_id": run_id, "conversation_id": conversation_id, "message_id": answer_id}
 
 
 def _last_event(run: StoredRun, cost: Any) -> tuple[str, Any]:

@@ -195,7 +195,7 @@ def _compose(group: list[_Row]) -> tuple[str, list[bytes]]:
     ]
     counting = [item for row in group for item in row.counting]
     news = [item for row in group for item in row.news]
-    changed = {str(item["counter"]) for item in counting}
+    changed = {item["counter"] for item in counting}
     counters = Counters.MANY if len(changed) > 1 else Counters.ONE if changed else Counters.NONE
     lists += [rows for rows in (counting, news) if rows]
     failures = any(row.record["status"] == "failed" for row in group if not row.is_begin)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
-from core.ids import uuid7
+from core.ids import uuid7_hex
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -15,7 +15,7 @@ _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 def request_id_from(value: str) -> str:
     """The caller's request id when it is harmless, else a new one."""
-    return value if _SAFE_REQUEST_ID.fullmatch(value) else uuid7().hex
+    return value if value and _SAFE_REQUEST_ID.fullmatch(value) else uuid7_hex()
 
 
 class RequestIdMiddleware:

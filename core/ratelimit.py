@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.utils.translation import gettext, gettext_noop
 
@@ -37,8 +38,7 @@ class Window:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether one request may pass, and how its tightest window stands: the refused one, else the one with least left.
 
     `window` is None when nothing limits the subject. `reset_at` is in epoch seconds, `reset_after` in whole seconds.

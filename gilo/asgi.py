@@ -9,7 +9,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gilo.settings")
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.urls import re_path
 
 django_application = get_asgi_application()
 
@@ -17,6 +16,7 @@ from chat import lifecycle  # noqa: E402 - needs the loaded apps
 from chat.routing import http_routes, websocket_routes  # noqa: E402
 from core.body_limit import BodyLimit  # noqa: E402
 from gilo.lifespan import Lifespan, ending_hooks, shutdown_hooks, startup_hooks  # noqa: E402
+from gilo.raw_router import RawRouter  # noqa: E402
 
 startup_hooks.append(lifecycle.start)
 ending_hooks.append(lifecycle.begin_ending)
@@ -29,7 +29,7 @@ everything_else: Any = BodyLimit(django_application, routes=_UPLOADS)  # an ASGI
 application = Lifespan(
     ProtocolTypeRouter(
         {
-            "http": URLRouter([*http_routes, re_path(r"", everything_else)]),
+            "http": RawRouter(http_routes, everything_else),
             "websocket": URLRouter(websocket_routes),
         }
     )

@@ -8,7 +8,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from core.errors import BadRequest, GiloError, RequestTimeout
-from core.ids import uuid7
+from core.ids import uuid7_hex
 from core.middleware import REQUEST_ID_HEADER
 from gilo.shutdown import is_leaving
 
@@ -57,8 +57,24 @@ class WholeAnswers:
             head, self._head = self._head, b""
             self._transport.write(head)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    # What else uvicorn asks of a transport; with `__getattr__` every attribute would cost more.
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._transport.get_protocol()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._transport.set_protocol(protocol)
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -152,7 +168,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def _encode(error: GiloError) -> bytes:
-    request_id = uuid7().hex
+    request_id = uuid7_hex()
     body = orjson.dumps(error.body(request_id))
     fields: dict[str, Any] = {
         "content-type": "application/json",

@@ -14,6 +14,7 @@ from llm.types import OFFLINE_ID, Prices
 PRICES_AS_OF = "2025-10"
 _MILLION = Decimal(1_000_000)
 _MICRO = Decimal("0.000001")
+_NOTHING = Decimal("0.000000")
 # What a run's row holds: a high price times nonsense for usage must not keep the answer from being stored.
 _MOST = Decimal("9999.999999")
 _BYTES_PER_TOKEN = 4
@@ -31,7 +32,6 @@ class ModelFacts:
 
 _UNKNOWN = ModelFacts(Decimal(0), Decimal(0), None, is_known=False)
 _FREE = ModelFacts(Decimal(0), Decimal(0), None)
-_NO_PRICES: Prices = (Decimal(0), Decimal(0))
 
 # name prefix → (input, output, context)
 _TABLE: dict[str, tuple[str, str, int]] = {
@@ -118,7 +118,10 @@ def prices_of(model: str, entered: Prices | None) -> Prices | None:
 
 def cost_usd(model: str, input_tokens: int, output_tokens: int, entered: Prices | None = None) -> Decimal:
     """What one answer costs in US dollars by `prices_of`, to a millionth; 0 for a model without a price."""
-    read_price, write_price = prices_of(model, entered) or _NO_PRICES
+    prices = prices_of(model, entered)
+    if prices is None:
+        return _NOTHING
+    read_price, write_price = prices
     cost = ((read_price * input_tokens + write_price * output_tokens) / _MILLION).quantize(_MICRO)
     return cost if entered is None else min(cost, _MOST)
 

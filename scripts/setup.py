@@ -51,7 +51,7 @@ def install_packages(lock_name: str) -> None:
         return
     say(f"Installing the packages of requirements/{lock.name} (once, and when it changes)")
     # --no-deps: the lock is complete, and two packages name dependencies that we leave out on purpose.
-    options = ["--require-hashes", "--no-deps", "-r", lock]
+    options: list[str | Path] = ["--require-hashes", "--no-deps", "-r", lock]
     if not (_get_uv() and run([VENV / "bin" / "uv", "pip", "install", "-q", "--python", PYTHON, *options]) == 0):
         run([*PIP, "install", "-qq", "--no-input", *options], check=True)
     stamp.write_text(digest, encoding="ascii")

@@ -21,7 +21,7 @@ TERMINAL = frozenset({RUN_FINISHED, ERROR})
 
 
 class Event(NamedTuple):
-    """One event of a run. `id` is the place after it (see the module's text); `data` is JSON."""
+    """One event of a run. `id` is the place after it (see the module's text); `data` is what orjson writes."""
 
     id: int
     name: str

@@ -47,11 +47,10 @@ async def admit(identity: KeyIdentity) -> bool:
     if identity.is_platform_paid:  # its grant holds what the operator allows; the creator's quota is not touched
         _decision.set(visitor)
         return False
-    subject = str(identity.agent.workspace_id)
-    decision = await limiter.hit(subject, windows_of(identity.plan), _count_today)
+    decision = await limiter.hit(identity.workspace, windows_of(identity.plan), _count_today)
     is_over = _is_day_full(decision) and identity.wants_overage and plan_of(identity.plan).has_overage
     if is_over:
-        decision = await limiter.hit(subject, windows_of(identity.plan)[:-1])
+        decision = await limiter.hit(identity.workspace, windows_of(identity.plan)[:-1])
     _decision.set(_tighter(decision, visitor))
     if not decision.allowed:
         raise RateLimited(decision)

@@ -10,7 +10,7 @@ from typing import Any
 from agents.errors import KeyNotForPrograms
 from agents.keys import look_up_token
 from agents.visitor_tokens import VISITOR_PREFIX
-from chat.transports.doors import check_origin, token_from
+from chat.transports.doors import check_origin
 from chat.transports.http import Endpoint, Receive, Request, Scope, Send
 from core.errors import GiloError
 
@@ -32,30 +32,30 @@ class KeyRoute:
         self._opens_to_visitors = opens_to_visitors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        origin = headers.get(b"origin", b"")
-        if origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+        request = Request(scope, receive, send)
+        origin = request.headers.get(b"origin")
+        if origin and request.method == "OPTIONS" and b"access-control-request-method" in request.headers:
             await self._answer_preflight(origin, send)
             return
         try:
-            is_listed = await self._admit(scope, headers)
+            if request.token.startswith(VISITOR_PREFIX) and not self._opens_to_visitors:
+                raise KeyNotForPrograms()
+            if origin and await self._is_listed(request):
+                request.send = _telling(send, origin)
         except GiloError as error:
-            await self._endpoint.refuse(Request(scope, receive, send), error)
+            await self._endpoint.refuse(request, error)
             return
-        await self._endpoint(scope, receive, _telling(send, origin) if is_listed else send)
+        await self._endpoint.answer(request)
 
-    async def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
-        """Whether the page's browser is told that it may read the answer. Raises KeyNotForPrograms, OriginNotAllowed.
+    async def _is_listed(self, request: Request) -> bool:
+        """Whether the page's browser is told that it may read the answer. Raises OriginNotAllowed.
 
         Whether the key opens anything is the endpoint's matter.
         """
-        token = token_from(_text(headers, b"authorization"), _text(headers, b"x-api-key"))
-        if token.startswith(VISITOR_PREFIX) and not self._opens_to_visitors:
-            raise KeyNotForPrograms()
-        identity = await look_up_token(token) if b"origin" in headers and token else None
+        identity = await look_up_token(request.token) if request.token else None
         if identity is None or not identity.allowed_origins:
             return False
-        check_origin(identity, scope)
+        check_origin(identity, request.scope)
         return True
 
     async def _answer_preflight(self, origin: bytes, send: Send) -> None:
@@ -81,7 +81,3 @@ def _telling(send: Send, origin: bytes) -> Send:
         await send(message)
 
     return send_with_headers
-
-
-def _text(headers: dict[bytes, bytes], name: bytes) -> str:
-    return headers.get(name, b"").decode("latin-1")

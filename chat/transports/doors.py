@@ -11,33 +11,12 @@ from chat.transports.admission import admit
 from core.errors import NotAuthenticated, NotFound
 
 
-def token_from(authorization: str, api_key: str = "") -> str:
-    """The token in `Authorization: Bearer ...` or `X-API-Key: ...`, "" when there is none."""
-    scheme, _, token = authorization.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else api_key.strip()
-
-
 async def identify_key(token: str) -> KeyIdentity:
     """The identity of a usable API key; raises NotAuthenticated."""
     identity = await resolve_key(token) if token else None
     if identity is None:
         raise NotAuthenticated("Send a valid API key: `Authorization: Bearer gilo_...` or `X-API-Key`.")
     return identity
-
-
-def principal_of_key(identity: KeyIdentity) -> Principal:
-    """What the key or the visitor may do, within its one agent."""
-    agent = identity.agent
-    return Principal(
-        workspace_id=agent.workspace_id,
-        api_key_id=identity.key_id,
-        agent_id=agent.agent_id,
-        end_user=identity.end_user,
-        scopes=frozenset(identity.scopes),
-        key_family=identity.family,
-        grant_id=identity.grant_id,
-        login=identity.login,
-    )
 
 
 async def authorize_key(
@@ -50,7 +29,7 @@ async def authorize_key(
     Raises RateLimited, AgentOff, KeyNotForPrograms, IdentityRequired, ScopeMissing as well.
     """
     identity = await identify_key(token)
-    principal = principal_of_key(identity)
+    principal = identity.principal
     authorize(principal, policy)
     if agent_id is not None and agent_id != identity.agent.agent_id:
         raise NotFound()

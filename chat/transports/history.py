@@ -15,7 +15,7 @@ from chat.selectors import get_conversation, list_conversations, list_messages
 from chat.services import delete_conversation, give_feedback
 from chat.transports.doors import authorize_key
 from chat.transports.http import Endpoint, Request
-from chat.transports.sse import CHAT, key_token
+from chat.transports.sse import CHAT
 from core.async_db import run_in_thread
 from core.errors import FieldError, ValidationFailed
 from core.text import is_storable
@@ -32,7 +32,7 @@ _RUN_FACTS_FOR_VISITORS = ("id", "status")
 
 async def show_conversations(request: Request) -> None:
     """GET /api/v1/conversations?limit&cursor&user"""
-    identity, principal = await authorize_key(key_token(request), LIST)
+    identity, principal = await authorize_key(request.token, LIST)
     page = read_page_query(request.scope["query_string"])
     answer = await run_in_thread(_list_conversations, principal, identity.agent.agent_id, page)
     await request.respond_json(200, answer)
@@ -40,7 +40,7 @@ async def show_conversations(request: Request) -> None:
 
 async def show_messages(request: Request) -> None:
     """GET /api/v1/conversations/{id}/messages?limit&cursor"""
-    _, principal = await authorize_key(key_token(request), LIST)
+    _, principal = await authorize_key(request.token, LIST)
     page = read_page_query(request.scope["query_string"])
     answer = await run_in_thread(_list_messages, principal, request.path_id("conversation_id"), page)
     await request.respond_json(200, answer)
@@ -48,7 +48,7 @@ async def show_messages(request: Request) -> None:
 
 async def remove_conversation(request: Request) -> None:
     """DELETE /api/v1/conversations/{id}"""
-    _, principal = await authorize_key(key_token(request), DELETE)
+    _, principal = await authorize_key(request.token, DELETE)
     conversation_id = request.path_id("conversation_id")
     await run_in_thread(lambda: delete_conversation(principal=principal, conversation_id=conversation_id))
     await request.respond_json(200, {"id": str(conversation_id), "deleted": True})
@@ -56,7 +56,7 @@ async def remove_conversation(request: Request) -> None:
 
 async def rate_message(request: Request) -> None:
     """POST /api/v1/messages/{id}/feedback"""
-    _, principal = await authorize_key(key_token(request), CHAT)
+    _, principal = await authorize_key(request.token, CHAT)
     message_id = request.path_id("message_id")
     value, comment = read_feedback(await request.read_json())
     message = await run_in_thread(
@@ -68,7 +68,7 @@ async def rate_message(request: Request) -> None:
 
 async def search_knowledge(request: Request) -> None:
     """POST /api/v1/knowledge/search"""
-    identity, _ = await authorize_key(key_token(request), SEARCH)
+    identity, _ = await authorize_key(request.token, SEARCH)
     given = SearchInput(data=await request.read_json())
     given.is_valid(raise_exception=True)
     asked = given.validated_data
@@ -78,7 +78,7 @@ async def search_knowledge(request: Request) -> None:
 
 async def show_agent(request: Request) -> None:
     """GET /api/v1/agent"""
-    identity, _ = await authorize_key(key_token(request), FACTS)
+    identity, _ = await authorize_key(request.token, FACTS)
     config = identity.agent.config.as_json()
     shown = ("welcome_message", "suggested_questions", "appearance", "language")
     facts = {name: config[name] for name in shown}

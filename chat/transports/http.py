@@ -39,16 +39,34 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
-class Request:
-    """One HTTP request and its answer."""
+def token_from(authorization: str, api_key: str = "") -> str:
+    """The token in `Authorization: Bearer ...` or `X-API-Key: ...`, "" when there is none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else api_key.strip()
 
-    __slots__ = ("body", "describe_limits", "headers", "method", "receive", "request_id", "scope", "send", "started")
+
+class Request:
+    """One HTTP request and its answer. `token` is its API key or visitor's token, "" when it brings none."""
+
+    __slots__ = (
+        "body",
+        "describe_limits",
+        "headers",
+        "method",
+        "receive",
+        "request_id",
+        "scope",
+        "send",
+        "started",
+        "token",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = request_id_from(self.header(b"x-request-id"))
+        self.token = token_from(self.header(b"authorization"), self.header(b"x-api-key"))
         self.started = False
         self.body = b""
         self.describe_limits: DescribeLimits = Decision.headers
@@ -146,7 +164,10 @@ class Endpoint:
         self._describe_limits = describe_limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
+        await self.answer(Request(scope, receive, send))
+
+    async def answer(self, request: Request) -> None:
+        """Answer the request, whatever happens."""
         request.describe_limits = self._describe_limits
         try:
             handler = self._handlers.get(request.method)

@@ -13,7 +13,6 @@ from agents.keys import KeyIdentity
 from agents.origins import is_listed
 from chat.transports.doors import authorize_key
 from chat.transports.http import Request, Scope
-from chat.transports.sse import key_token
 from core.errors import BadRequest, GiloError, UnsupportedType
 
 VIEW = "agent.view"  # any key of the agent; what a method does asks for more
@@ -40,7 +39,7 @@ async def admit(request: Request) -> tuple[KeyIdentity, Principal]:
     Visitors of a page do not come in here. Both protocols ask for protection against DNS rebinding: the host must be
     one of ours, and a browser's page must be ours or on the key's list (no list: none).
     """
-    identity, principal = await authorize_key(key_token(request), VIEW, request.path_id("agent_id"))
+    identity, principal = await authorize_key(request.token, VIEW, request.path_id("agent_id"))
     if identity.end_user:
         raise KeyNotForPrograms()
     _refuse_other_sites(request.scope, identity)

@@ -14,7 +14,7 @@ from chat.runtime.events import ERROR, RUN_FINISHED, Event
 from chat.runtime.intake import read_chat_input
 from chat.selectors import follow_run, load_run
 from chat.services import cancel_run
-from chat.transports.doors import authorize_key, authorize_member, token_from
+from chat.transports.doors import authorize_key, authorize_member
 from chat.transports.http import Endpoint, Request
 from core.errors import BadRequest, GiloError
 
@@ -25,7 +25,7 @@ READ = "conversation.view"
 async def chat_with_key(request: Request) -> None:
     """POST /api/v1/agents/{id}/chat"""
     received_at = time.monotonic()
-    identity, principal = await authorize_key(key_token(request), CHAT, request.path_id("agent_id"))
+    identity, principal = await authorize_key(request.token, CHAT, request.path_id("agent_id"))
     await _answer_chat(request, principal, identity.agent, identity.channel or Channel.API, received_at)
 
 
@@ -39,7 +39,7 @@ async def chat_as_member(request: Request) -> None:
 
 async def events_with_key(request: Request) -> None:
     """GET /api/v1/runs/{id}/events"""
-    _, principal = await authorize_key(key_token(request), READ)
+    _, principal = await authorize_key(request.token, READ)
     await _answer_events(request, principal)
 
 
@@ -50,17 +50,13 @@ async def events_as_member(request: Request) -> None:
 
 async def cancel_with_key(request: Request) -> None:
     """POST /api/v1/runs/{id}/cancel"""
-    _, principal = await authorize_key(key_token(request), CHAT, is_counted=False)
+    _, principal = await authorize_key(request.token, CHAT, is_counted=False)
     await _answer_cancel(request, principal)
 
 
 async def cancel_as_member(request: Request) -> None:
     """POST /api/runs/{id}/cancel"""
     await _answer_cancel(request, await authorize_member(request.scope, CHAT))
-
-
-def key_token(request: Request) -> str:
-    return token_from(request.header(b"authorization"), request.header(b"x-api-key"))
 
 
 async def _answer_chat(

@@ -26,8 +26,8 @@ from chat.runtime.intake import read_chat_input
 from chat.selectors import follow_run, load_run
 from chat.services import cancel_run
 from chat.streams import access_watchers, follow_live
-from chat.transports.doors import authorize_key, check_origin, token_from
-from chat.transports.http import Receive, Scope, Send
+from chat.transports.doors import authorize_key, check_origin
+from chat.transports.http import Receive, Scope, Send, token_from
 from core.api import parse_json, to_gilo_error
 from core.errors import GiloError, NotAuthenticated, NotFound, RequestTimeout, ValidationFailed
 from core.ids import uuid7

@@ -14,7 +14,6 @@ from chat.transports.a2a.errors import VERSION
 from chat.transports.doors import authorize_key
 from chat.transports.http import Endpoint, Request
 from chat.transports.jsonrpc import VIEW
-from chat.transports.sse import key_token
 from core.errors import NotAuthenticated, NotFound
 from core.policy import PUBLIC
 
@@ -24,7 +23,7 @@ TEXT, JSON = "text/plain", "application/json"
 async def show_card(request: Request) -> None:
     """The card, when it is public or the key opens the agent."""
     agent_id = request.path_id("agent_id")
-    token = key_token(request)
+    token = request.token
     try:
         card = await load_card(agent_id)
     except NotFound:

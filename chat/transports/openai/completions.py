@@ -1,7 +1,6 @@
 """`/chat/completions`: stateless, as there. Each request brings its own history and is a conversation of its own."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -50,8 +49,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
 _DONE = b"data: [DONE]\n\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """One checked request for a chat completion."""
 
     model: str

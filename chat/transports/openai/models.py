@@ -6,18 +6,18 @@ from agents.keys import ChatAgent, KeyIdentity
 from chat.transports.doors import authorize_key
 from chat.transports.http import Request
 from chat.transports.openai.errors import ModelNotFound, open_door
-from chat.transports.sse import CHAT, key_token
+from chat.transports.sse import CHAT
 
 
 async def list_models(request: Request) -> None:
     """GET /api/v1/models: the key's agent."""
-    identity, _ = await authorize_key(key_token(request), CHAT)
+    identity, _ = await authorize_key(request.token, CHAT)
     await request.respond_json(200, {"object": "list", "data": [describe_model(identity, identity.agent.slug)]})
 
 
 async def retrieve_model(request: Request) -> None:
     """GET /api/v1/models/{model}"""
-    identity, _ = await authorize_key(key_token(request), CHAT)
+    identity, _ = await authorize_key(request.token, CHAT)
     name = request.scope["url_route"]["kwargs"]["model"]
     require_model(identity.agent, name)
     await request.respond_json(200, describe_model(identity, name))
@@ -25,7 +25,7 @@ async def retrieve_model(request: Request) -> None:
 
 def require_model(agent: ChatAgent, name: str) -> None:
     """Raises ModelNotFound unless the name is the agent's."""
-    if name not in {agent.slug, str(agent.agent_id)}:
+    if name != agent.slug and name != str(agent.agent_id):
         raise ModelNotFound(param="model")
 
 

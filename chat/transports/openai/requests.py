@@ -2,8 +2,7 @@
 can do no harm are taken without effect. docs/openai.md lists which is which."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents.config import AgentConfig
 from chat.runtime.intake import MAX_END_USER_CHARACTERS, read_message
@@ -34,8 +33,7 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a request asks of the agent, whatever the API: the last question, what came before it, and its wishes."""
 
     question: str

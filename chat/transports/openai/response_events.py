@@ -1,4 +1,8 @@
-"""The stream of the Responses API: a run's events as typed events with consecutive numbers."""
+"""The stream of the Responses API: a run's events as typed events with consecutive numbers.
+
+Each answer is nine events more than its text, and most of what they say is said several times: each part is written as
+JSON once and put together as bytes.
+"""
 
 from typing import Any
 
@@ -14,7 +18,8 @@ from chat.transports.openai.response_objects import (
     describe_part,
 )
 
-_ENDS = {"completed": "response.completed", "failed": "response.failed"}
+_ENDS = {"completed": b"response.completed", "failed": b"response.failed"}
+_EMPTY_PART = orjson.dumps(describe_part("", []))
 
 
 class ResponseEvents:
@@ -25,8 +30,7 @@ class ResponseEvents:
         self._run = run
         self._number = 0
         self._has_item = False
-        self._place = {"item_id": heading.item_id, "output_index": 0, "content_index": 0}
-        self._delta_head = frame_delta(heading.item_id)
+        self._place = b'"item_id":"%b","output_index":0,"content_index":0' % heading.item_id.encode()
 
     def encode(self, group: list[Event]) -> bytes:
         """A group of events as server-sent events; none is a comment."""
@@ -36,59 +40,55 @@ class ResponseEvents:
         if event.name == DELTA:
             return self._text(event.data["text"])
         if event.name == RUN_STARTED:
-            opened = {"response": orjson.Fragment(orjson.dumps(describe_open(self._heading)))}
-            return self._event("response.created", opened) + self._event("response.in_progress", opened)
+            opened = b'"response":' + orjson.dumps(describe_open(self._heading))
+            return self._event(b"response.created", opened) + self._event(b"response.in_progress", opened)
         if event.name in {RUN_FINISHED, ERROR}:
             return self._end(event)
         return b""
 
     def _text(self, text: str) -> bytes:
         opening = b"" if self._has_item else self._open_item()
-        number = self._take_number()
-        return b'%b%b%b,"sequence_number":%d}\n\n' % (opening, self._delta_head, orjson.dumps(text), number)
+        told = b'%b,"logprobs":[],"delta":%b' % (self._place, orjson.dumps(text))
+        return opening + self._event(b"response.output_text.delta", told)
 
     def _open_item(self) -> bytes:
         self._has_item = True
-        item = {"output_index": 0, "item": describe_item(self._heading, "in_progress")}
-        part = {**self._place, "part": describe_part("", [])}
-        return self._event("response.output_item.added", item) + self._event("response.content_part.added", part)
+        item = b'"output_index":0,"item":' + orjson.dumps(describe_item(self._heading, "in_progress"))
+        part = b'%b,"part":%b' % (self._place, _EMPTY_PART)
+        return self._event(b"response.output_item.added", item) + self._event(b"response.content_part.added", part)
 
     def _end(self, event: Event) -> bytes:
         response = describe_live_end(self._heading, event, self._run)
         closing = b""
         if self._has_item and event.name == RUN_FINISHED:
             item = response["output"][0]
-            response["output"] = [written := orjson.Fragment(orjson.dumps(item))]  # once for both events that hold it
-            closing = self._close_item(item["content"][0], written)
-        return closing + self._event(_ENDS.get(response["status"], "response.incomplete"), {"response": response})
+            part = item["content"][0]
+            written_part = orjson.dumps(part)
+            item["content"] = [orjson.Fragment(written_part)]
+            written_item = orjson.dumps(item)
+            response["output"] = [orjson.Fragment(written_item)]
+            closing = self._close_item(part, written_part, written_item)
+        kind = _ENDS.get(response["status"], b"response.incomplete")
+        return closing + self._event(kind, b'"response":' + orjson.dumps(response))
 
-    def _close_item(self, part: dict[str, Any], item: orjson.Fragment) -> bytes:
+    def _close_item(self, part: dict[str, Any], written_part: bytes, written_item: bytes) -> bytes:
         sources = [
             self._event(
-                "response.output_text.annotation.added",
-                {**self._place, "annotation_index": index, "annotation": annotation},
+                b"response.output_text.annotation.added",
+                b'%b,"annotation_index":%d,"annotation":%b' % (self._place, index, orjson.dumps(annotation)),
             )
             for index, annotation in enumerate(part["annotations"])
         ]
+        text = b'%b,"text":%b,"logprobs":[]' % (self._place, orjson.dumps(part["text"]))
         done = [
-            self._event("response.output_text.done", {**self._place, "text": part["text"], "logprobs": []}),
-            self._event("response.content_part.done", {**self._place, "part": part}),
-            self._event("response.output_item.done", {"output_index": 0, "item": item}),
+            self._event(b"response.output_text.done", text),
+            self._event(b"response.content_part.done", b'%b,"part":%b' % (self._place, written_part)),
+            self._event(b"response.output_item.done", b'"output_index":0,"item":' + written_item),
         ]
         return b"".join([*sources, *done])
 
-    def _event(self, kind: str, fields: dict[str, Any]) -> bytes:
-        value = {"type": kind, **fields, "sequence_number": self._take_number()}
-        return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps(value))
-
-    def _take_number(self) -> int:
+    def _event(self, kind: bytes, fields: bytes) -> bytes:
+        """One event; `fields` are the members of its object beside its type and number."""
         number = self._number
         self._number += 1
-        return number
-
-
-def frame_delta(item_id: str) -> bytes:
-    """What stands before the JSON text of a piece of text; its number follows. Nearly all events are such."""
-    place = {"type": "response.output_text.delta", "item_id": item_id, "output_index": 0, "content_index": 0}
-    head = orjson.dumps({**place, "logprobs": []})[:-1]
-    return b'event: response.output_text.delta\ndata: %b,"delta":' % head
+        return b'event: %b\ndata: {"type":"%b",%b,"sequence_number":%d}\n\n' % (kind, kind, fields, number)

@@ -1,6 +1,6 @@
 """The `response` object of the Responses API, from a live run or from its rows."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,22 +15,44 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 _RATE_LIMITS = frozenset({"model_rate_limited", "rate_limited"})
 
 
-@dataclass(frozen=True, slots=True)
+# What a response says that has no answer yet and whose request said nothing about it.
+_UNSAID: dict[str, Any] = {
+    "status": "in_progress",
+    "background": False,
+    "completed_at": None,
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "output": [],
+    "parallel_tool_calls": False,
+    "previous_response_id": None,
+    "reasoning": {"effort": None, "summary": None},
+    "service_tier": "default",
+    "store": True,
+    "temperature": None,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "none",
+    "tools": [],
+    "top_p": None,
+    "truncation": "auto",
+    "usage": None,
+    "user": None,
+}
+_NOTHING: Mapping[str, Any] = {}
+
+
 class Heading:
     """What a response says of itself before it has an answer; `echo` repeats fields of the request."""
 
-    run_id: UUID
-    answer_id: UUID
-    model: str
-    echo: dict[str, Any] = field(default_factory=dict)
+    __slots__ = ("created_at", "item_id", "said")
 
-    @property
-    def created_at(self) -> int:
-        return (self.run_id.int >> 80) // 1000  # a version 7 id begins with the milliseconds of its making
-
-    @property
-    def item_id(self) -> str:
-        return f"msg_{self.answer_id.hex}"
+    def __init__(self, run_id: UUID, answer_id: UUID, model: str, echo: Mapping[str, Any] = _NOTHING) -> None:
+        self.created_at = (run_id.int >> 80) // 1000  # a version 7 id begins with the milliseconds of its making
+        self.item_id = f"msg_{answer_id.hex}"
+        own = {"id": write_response_id(run_id), "object": "response", "created_at": self.created_at, "model": model}
+        self.said = {**own, **_UNSAID, **echo}  # the response as it begins
 
 
 def write_response_id(run_id: UUID) -> str:
@@ -50,8 +72,9 @@ def read_response_id(value: str) -> UUID:
 
 def describe_open(heading: Heading, text: str = "") -> dict[str, Any]:
     """A response whose answer is being written, with what there is of it."""
-    output = [describe_item(heading, "in_progress", describe_part(text, []))] if text else []
-    return {**_describe(heading), "status": "in_progress", "output": output}
+    if not text:
+        return heading.said
+    return {**heading.said, "output": [describe_item(heading, "in_progress", describe_part(text, []))]}
 
 
 def describe_finished(heading: Heading, end: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +83,7 @@ def describe_finished(heading: Heading, end: dict[str, Any]) -> dict[str, Any]:
     part = describe_part(end["content"], annotate_response(end["content"], end["citations"]))
     item = describe_item(heading, "completed" if status == "completed" else "incomplete", part)
     return {
-        **_describe(heading),
+        **heading.said,
         "status": status,
         "output": [item] if end["content"] else [],
         "usage": describe_tokens(end["usage"]),
@@ -75,7 +98,7 @@ def describe_failed(heading: Heading, error: dict[str, Any], text: str, usage: d
     told = {"code": code, "message": error["message"], "type": error["code"], "param": None}
     output = [describe_item(heading, "incomplete", describe_part(text, []))] if text else []
     failed = {"status": "failed", "error": told, "output": output, "usage": describe_tokens(usage)}
-    return {**_describe(heading), **failed}
+    return {**heading.said, **failed}
 
 
 def describe_stored(run: StoredRun, model: str) -> dict[str, Any]:
@@ -134,41 +157,3 @@ def _status_of(end: dict[str, Any]) -> tuple[str, str | None]:
         return "cancelled", None
     reason = _INCOMPLETE.get(end["finish_reason"])
     return ("incomplete", reason) if reason else ("completed", None)
-
-
-def _describe(heading: Heading) -> dict[str, Any]:
-    return {
-        "id": write_response_id(heading.run_id),
-        "object": "response",
-        "created_at": heading.created_at,
-        "model": heading.model,
-        **_UNSAID,
-        **heading.echo,
-    }
-
-
-# What a response says that has no answer yet and whose request said nothing about it.
-_UNSAID: dict[str, Any] = {
-    "status": "in_progress",
-    "background": False,
-    "completed_at": None,
-    "error": None,
-    "incomplete_details": None,
-    "instructions": None,
-    "max_output_tokens": None,
-    "metadata": {},
-    "output": [],
-    "parallel_tool_calls": False,
-    "previous_response_id": None,
-    "reasoning": {"effort": None, "summary": None},
-    "service_tier": "default",
-    "store": True,
-    "temperature": None,
-    "text": {"format": {"type": "text"}},
-    "tool_choice": "none",
-    "tools": [],
-    "top_p": None,
-    "truncation": "auto",
-    "usage": None,
-    "user": None,
-}

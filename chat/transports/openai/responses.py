@@ -1,7 +1,6 @@
 """`/responses`: as `/chat/completions`, and `previous_response_id` goes on with what was said before."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from accounts.permissions import Principal
@@ -41,7 +40,7 @@ from chat.transports.openai.response_objects import (
 )
 from chat.transports.openai.threads import keep_history, load_thread
 from chat.transports.openai.turns import Caller, identify_caller, start_turn
-from chat.transports.sse import CHAT, READ, key_token, wait_for_end
+from chat.transports.sse import CHAT, READ, wait_for_end
 from core.errors import BadRequest, NotFound, ValidationFailed
 from llm.types import ChatMessage
 
@@ -54,8 +53,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {**NEUTRAL, "conversation": (None,), "pro
 _TEXT_PARTS = ("input_text", "output_text", "text")
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseRequest:
+class ResponseRequest(NamedTuple):
     """One checked request for a response; `instructions` is the field's own text, which is also among what is told."""
 
     model: str
@@ -88,7 +86,7 @@ async def create_response(request: Request) -> None:
 
 async def retrieve_response(request: Request) -> None:
     """GET /api/v1/responses/{id}"""
-    identity, principal = await authorize_key(key_token(request), READ)
+    identity, principal = await authorize_key(request.token, READ)
     run_id = _path_id(request)
     if b"stream=true" in request.scope["query_string"].lower().split(b"&"):
         raise BadRequest("A response is streamed once. Follow its run: GET /api/v1/runs/{id}/events.", param="stream")
@@ -97,7 +95,7 @@ async def retrieve_response(request: Request) -> None:
 
 async def cancel_response(request: Request) -> None:
     """POST /api/v1/responses/{id}/cancel: what was written is kept."""
-    identity, principal = await authorize_key(key_token(request), CHAT, is_counted=False)
+    identity, principal = await authorize_key(request.token, CHAT, is_counted=False)
     run_id = _path_id(request)
     live = live_runs.get(run_id)
     try:
@@ -148,7 +146,7 @@ async def _start(request: Request, caller: Caller, wanted: ResponseRequest) -> A
         if thread.is_newest and not asked.history:
             conversation_id = thread.conversation_id
         else:
-            asked = replace(asked, history=(*thread.history, *asked.history))
+            asked = asked._replace(history=(*thread.history, *asked.history))
     run = await start_turn(request, caller, asked, "input", conversation_id)
     if asked.history and isinstance(run, LiveRun):
         await keep_history(run, asked.history)

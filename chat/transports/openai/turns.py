@@ -1,7 +1,7 @@
 """From a checked request to a run: the one place where both APIs meet the agent."""
 
 import time
-from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from accounts.permissions import Principal
@@ -12,22 +12,21 @@ from chat.repeats import Answering, start_once
 from chat.transports.doors import authorize_key
 from chat.transports.http import Request
 from chat.transports.openai.requests import Asked, settle_instructions, settle_temperature
-from chat.transports.sse import CHAT, key_token
+from chat.transports.sse import CHAT
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks which agent, and since when (time.monotonic())."""
 
     principal: Principal
     agent: ChatAgent
-    received_at: float = field(default_factory=time.monotonic)
+    received_at: float
 
 
 async def identify_caller(request: Request) -> Caller:
     """The key's principal and agent; raises NotAuthenticated or PermissionDenied."""
     received_at = time.monotonic()
-    identity, principal = await authorize_key(key_token(request), CHAT)
+    identity, principal = await authorize_key(request.token, CHAT)
     return Caller(principal, identity.agent, received_at)
 
 

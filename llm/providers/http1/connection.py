@@ -90,6 +90,7 @@ class Connection(asyncio.Protocol):
         "heard_at",
         "is_closed",
         "is_complete",
+        "on_body",
         "origin",
         "status",
     )  # fmt: skip
@@ -104,8 +105,9 @@ class Connection(asyncio.Protocol):
         self._start_answer()
 
     def _start_answer(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
+        self.on_body = self._chunks.append  # what the parser calls for each piece
+        self._parser = httptools.HttpResponseParser(self)
         self._buffered = 0
         self._head_bytes = 0
         self._is_paused = False
@@ -133,7 +135,7 @@ class Connection(asyncio.Protocol):
             await self._wait()
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self._chunks = []
+        chunks.clear()
         self._buffered = 0
         if self._is_paused and self._transport:
             self._is_paused = False
@@ -189,6 +191,7 @@ class Connection(asyncio.Protocol):
             return
         if not self.status:
             self._head_bytes += len(data)
+        self._buffered += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -223,10 +226,6 @@ class Connection(asyncio.Protocol):
             return
         self.status = status
         self._ends_with_connection = not {b"content-length", b"transfer-encoding"} & self.headers.keys()
-
-    def on_body(self, body: bytes) -> None:
-        self._chunks.append(body)
-        self._buffered += len(body)
 
     def on_message_complete(self) -> None:
         self.is_complete = self.status != 0
