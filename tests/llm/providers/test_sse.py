@@ -40,6 +40,34 @@ def test_parser_gives_the_same_text_however_reads_are_cut(pieces: list[str], cut
     assert events[-1] == Finished("stop")
 
 
+def text_by_json(lines: list[bytes]) -> str | None:
+    """The text of these lines, each read by itself; None when one of them is no JSON, or its content no text."""
+    try:
+        contents = [orjson.loads(line[5:])["choices"][0]["delta"]["content"] for line in lines]
+    except orjson.JSONDecodeError:
+        return None
+    return "".join(contents) if all(type(content) is str for content in contents) else None
+
+
+@given(st.lists(st.text(alphabet='ab5",\\:{}[]', max_size=8) | st.just("\\\\"), max_size=6), st.booleans())
+def test_parser_reads_lines_that_are_alike_as_json_does(inners: list[str], has_comment: bool) -> None:
+    lines = [b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % inner.encode() for inner in ["x", *inners, "y"]]
+    expected = text_by_json(lines)
+    if has_comment:
+        lines.insert(2, b": wait\n\n")
+    stream = b"".join(lines) + line(finish="stop") + DONE
+    if expected is None:
+        with pytest.raises(errors.ModelStreamBroken):
+            parse(stream)
+    else:
+        assert text_of(parse(stream)) == expected
+
+
+def test_parser_reads_alike_lines_that_other_lines_part() -> None:
+    parts = [line("a"), line("b"), line("c", usage={"prompt_tokens": 1}), line("d"), b": wait\n\n", line("e")]
+    assert text_of(parse(b"".join(parts) + line(finish="stop") + DONE)) == "abcde"
+
+
 def test_parser_joins_the_text_of_one_read() -> None:
     assert parse(line("a") + line("b") + line("c") + line(finish="stop") + DONE) == [TextDelta("abc"), Finished("stop")]
 
