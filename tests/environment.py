@@ -51,14 +51,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-_FIRST = ("e2e", "faults")  # what waits longest: real browsers, then real kills
+_FIRST = ("e2e", "server faults", "faults")  # what waits longest: real browsers, then real kills
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if (group := _group_of(item.nodeid)) in _FIRST:
-            item.add_marker(group)
+            item.add_marker(group.rpartition(" ")[2])
     items.sort(key=_rank)
 
 
@@ -92,8 +92,10 @@ class _ByGroup(LoadScopeScheduling):
 
 def _group_of(nodeid: str) -> str:
     """With several processes a file's tests stay on one, for they share servers; all that drive a browser are one
-    group, all that kill and start real processes another."""
+    group, all that kill and start real processes two, one of them for the whole server."""
     path = nodeid.partition("::")[0]
     if path.startswith("tests/e2e/"):
         return "e2e"
-    return "faults" if "faults" in path.rpartition("/")[2] else path
+    if "faults" in path.rpartition("/")[2]:
+        return "server faults" if path.startswith("tests/gilo/") else "faults"
+    return path

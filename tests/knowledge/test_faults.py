@@ -57,7 +57,7 @@ def test_killed_product_resumes_a_document_with_the_same_chunks(upload, settings
     env = {
         "DATABASE_URL": database_url(),
         "GILO_SEED_DEMO": "0",
-        "GILO_DOCUMENT_LEASE_SECONDS": "2",
+        "GILO_DOCUMENT_LEASE_SECONDS": "6",  # a batch takes a second or two where much else runs
         "GILO_DOCUMENT_SWEEP_SECONDS": "1",
     }
     upload("killed.txt", LONG.encode())
