@@ -23,7 +23,7 @@ class Recorder:
     def close(self) -> None:
         self.is_closed = True
 
-    def get_extra_info(self, name: str) -> str:
+    def get_extra_info(self, name: str, default: object = None) -> str:
         return f"info of {name}"
 
 
