@@ -27,15 +27,27 @@ _MOST_TEMPLATES = 4  # servers that vary other fields from piece to piece get no
 class StreamParser:
     """Feed it reads, get batches. `done` after `[DONE]`; `has_content` once text or a tool call came."""
 
-    __slots__ = ("_between", "_finish_reason", "_head", "_rest", "_tail", "_templates", "_usage", "done", "has_content")
+    __slots__ = (
+        "_between",
+        "_break",
+        "_finish_reason",
+        "_head",
+        "_rest",
+        "_tail",
+        "_templates",
+        "_usage",
+        "done",
+        "has_content",
+    )
 
     def __init__(self) -> None:
         self._rest = b""
         self._usage: Usage | None = None
         self._finish_reason = ""
         self._head = b""  # what stands before the text in alike lines,
-        self._tail = b""  # after it,
-        self._between = b""  # and from one text to the next
+        self._tail = b""  # after it, with the end of the line,
+        self._between = b""  # and from one text to the next, over an empty line
+        self._break = b""
         self._templates = 0
         self.done = False
         self.has_content = False
@@ -97,8 +109,8 @@ class StreamParser:
 
     def _read_strings(self, lines: bytes) -> str | None:
         """The text of lines that hold one JSON string each between the known bytes, None when any does not."""
-        first, last = len(self._head), 1 - len(self._tail)
-        quoted = [line[first:last] for line in lines[:-1].split(b"\n\n")]
+        first, last = len(self._head), len(self._break) - len(self._tail)
+        quoted = [line[first:last] for line in lines[: -len(self._break)].split(self._break * 2)]
         if self._head + self._between.join(quoted) + self._tail != lines:
             return None
         joined = b'","'.join(quoted)
@@ -116,8 +128,10 @@ class StreamParser:
         start = line.find(_CONTENT) + len(_CONTENT)
         start += line[start : start + 1] == b" "
         if line.count(_CONTENT) == 1 and line.startswith(quoted, start):
-            self._head, self._tail = line[: start + 1], line[start + len(quoted) - 1 :] + b"\n"
-            self._between = self._tail + b"\n" + self._head
+            self._break = b"\r\n" if line.endswith(b"\r") else b"\n"
+            self._head = line[: start + 1]
+            self._tail = line[start + len(quoted) - 1 :].removesuffix(b"\r") + self._break
+            self._between = self._tail + self._break + self._head
 
     def _read_line(self, line: bytes, texts: list[str], tool_calls: list[ModelEvent]) -> None:
         if line[5:].strip() == b"[DONE]":

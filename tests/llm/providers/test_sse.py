@@ -49,13 +49,17 @@ def text_by_json(lines: list[bytes]) -> str | None:
     return "".join(contents) if all(type(content) is str for content in contents) else None
 
 
-@given(st.lists(st.text(alphabet='ab5",\\:{}[]', max_size=8) | st.just("\\\\"), max_size=6), st.booleans())
-def test_parser_reads_lines_that_are_alike_as_json_does(inners: list[str], has_comment: bool) -> None:
+@given(
+    st.lists(st.text(alphabet='ab5",\\:{}[]', max_size=8) | st.just("\\\\"), max_size=6), st.booleans(), st.booleans()
+)
+def test_parser_reads_lines_that_are_alike_as_json_does(inners: list[str], has_comment: bool, has_cr: bool) -> None:
     lines = [b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % inner.encode() for inner in ["x", *inners, "y"]]
     expected = text_by_json(lines)
     if has_comment:
         lines.insert(2, b": wait\n\n")
     stream = b"".join(lines) + line(finish="stop") + DONE
+    if has_cr:
+        stream = stream.replace(b"\n", b"\r\n")
     if expected is None:
         with pytest.raises(errors.ModelStreamBroken):
             parse(stream)
