@@ -28,7 +28,7 @@ from chat.crowd import crowd
 from chat.errors import ConversationBusy
 from chat.news import news_of_end, news_of_start
 from chat.reservations import reserve_for
-from chat.runtime.context import build_messages, describe_citations
+from chat.runtime.context import build_messages, describe_citations, join_instructions
 from chat.runtime.events import CITATIONS, ERROR, RUN_FINISHED, RUN_STARTED
 from chat.runtime.loop import stream_answer
 from chat.runtime.outcome import CANCELLED, Interrupted, Outcome, outcome_of_error, used_citations
@@ -174,7 +174,8 @@ async def _reserve(turn: Turn, beginning: _Beginning, run: LiveRun, record: dict
         turn.principal,
         conversation_id=run.conversation_id,
         end_user=turn.end_user,
-        texts=(turn.extra_instructions, beginning.question),
+        extra_instructions=turn.extra_instructions,
+        question=beginning.question,
         history=beginning.history,
         variables=turn.variables,
         passages=PASSAGES_PER_QUESTION,
@@ -279,11 +280,10 @@ async def _generate(run: LiveRun, turn: Turn, beginning: _Beginning) -> Outcome:
     passages = await _find_passages(run, turn, beginning.question) if config.knowledge_enabled else ()
     endpoint = await resolve_endpoint(turn.agent.workspace_id, config.endpoint_id, config.model)
     run.model, run.prices = endpoint.model, endpoint.prices
-    instructions = f"{config.instructions}\n\n{turn.extra_instructions}".strip()
     request = ChatRequest(
         model=endpoint.model,
         messages=build_messages(
-            instructions=instructions,
+            instructions=join_instructions(config.instructions, turn.extra_instructions),
             variables=turn.variables,
             passages=passages,
             history=beginning.history,

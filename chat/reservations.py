@@ -8,12 +8,12 @@ from uuid import UUID
 from accounts.permissions import Principal
 from agents.keys import ChatAgent
 from billing.budgets import reserve
+from chat.runtime.context import MESSAGE_TOKENS, build_messages, join_instructions
 from llm.catalog import cost_usd, count_tokens
 from llm.routing import resolve_endpoint
 from llm.types import ChatMessage
 
 PASSAGE_TOKENS = 600  # of one passage with its source: chunks have about 500
-MESSAGE_TOKENS = 4  # around each message
 
 
 async def reserve_for(
@@ -22,7 +22,8 @@ async def reserve_for(
     *,
     conversation_id: UUID,
     end_user: str,
-    texts: Sequence[str],
+    extra_instructions: str,
+    question: str,
     history: Sequence[ChatMessage],
     variables: Mapping[str, str],
     passages: int,
@@ -32,8 +33,16 @@ async def reserve_for(
     """The rows that `chat.writer` reserves with the run, by the agent's caps."""
     config = agent.config
     endpoint = await resolve_endpoint(agent.workspace_id, config.endpoint_id, config.model)
-    read = sum(count_tokens(text) + MESSAGE_TOKENS for text in (config.instructions, *texts, *variables.values()))
-    read += sum(count_tokens(message.content) + MESSAGE_TOKENS for message in history)
+    # The very messages that the model will read: only what is found for the question is not known yet.
+    prompt = build_messages(
+        instructions=join_instructions(config.instructions, extra_instructions),
+        variables=variables,
+        passages=(),
+        history=history,
+        question=question,
+        count_tokens=count_tokens,
+    )
+    read = sum(count_tokens(message.content) + MESSAGE_TOKENS for message in prompt)
     read += passages * PASSAGE_TOKENS if config.knowledge_enabled else 0
     written = config.max_tokens if max_tokens is None else min(max_tokens, config.max_tokens)
     return reserve(

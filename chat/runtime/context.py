@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from llm.types import ChatMessage, Passage
 
 HISTORY_TOKENS = 6000
+MESSAGE_TOKENS = 4  # around each message
 SNIPPET_CHARACTERS = 600
 _PASSAGES_HEAD = (
     "Passages from the documents, each with its number. Cite the ones you use as [1], [2]. "
@@ -30,6 +31,11 @@ def build_messages(
         messages += trim_history(history, HISTORY_TOKENS, count_tokens)
     messages.append(ChatMessage("user", question))
     return messages
+
+
+def join_instructions(own: str, extra: str) -> str:
+    """The agent's instructions, then those that the caller adds."""
+    return f"{own}\n\n{extra}".strip()
 
 
 def fill_variables(text: str, variables: Mapping[str, str]) -> str:
@@ -70,7 +76,7 @@ def trim_history(history: Sequence[ChatMessage], budget: int, count_tokens: Call
     """The newest messages that fit the budget, in tokens; it never begins with an answer without its question."""
     kept: list[ChatMessage] = []
     for message in reversed(history):
-        budget -= count_tokens(message.content) + 4
+        budget -= count_tokens(message.content) + MESSAGE_TOKENS
         if budget < 0:
             break
         kept.append(message)

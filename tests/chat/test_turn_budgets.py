@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.models import Budget, BudgetCounter
+from billing.models import Budget, BudgetCounter, UsageRecord
 from chat.models import Message, Run
 from llm.models import ModelEndpoint
 from llm.services import create_endpoint
@@ -30,6 +30,11 @@ def cap(agent, *, tokens=None, usd=None, scope="agent", period="day", **fields):
     )  # fmt: skip
 
 
+def configure(agent, **changes):
+    config = {**agent.draft_version.config, **changes}
+    type(agent.draft_version).objects.filter(pk=agent.draft_version_id).update(config=config)
+
+
 def test_turn_is_settled_with_what_it_cost(client_with_key, agent):
     budget = cap(agent, tokens=100_000)
     answer = client_with_key.ask("Hello")
@@ -38,6 +43,18 @@ def test_turn_is_settled_with_what_it_cost(client_with_key, agent):
     assert used > 0
     assert (counter.reserved_tokens, counter.spent_tokens, counter.room_tokens) == (0, used, 100_000 - used)
     assert Run.objects.get().reservation is None
+
+
+def test_conversation_deleted_under_an_answer_is_counted_first(client_with_key, agent):
+    cap(agent, tokens=100_000)
+    with client_with_key.streaming("WORDS:400 DELAY:50") as events:
+        conversation = next(events).data["conversation_id"]
+        next(events)
+        assert client_with_key.call("DELETE", f"/api/v1/conversations/{conversation}").status_code == 200
+    counter, record = BudgetCounter.objects.get(), UsageRecord.objects.get()
+    assert (counter.reserved_tokens, counter.spent_tokens) == (0, record.input_tokens + record.output_tokens)
+    assert record.output_tokens > 0
+    assert not Run.objects.exists()
 
 
 def test_turn_over_the_cap_is_refused_before_the_model_is_asked(client_with_key, agent, fake_model):
@@ -89,8 +106,7 @@ def test_operators_prices_hold_for_the_platforms_unlisted_model(client_with_key,
 
 
 def test_fifty_turns_at_once_at_the_cap_admit_exactly_what_fits(client_with_key, agent, server):
-    config = {**agent.draft_version.config, "max_tokens": 100}
-    type(agent.draft_version).objects.filter(pk=agent.draft_version_id).update(config=config)
+    configure(agent, max_tokens=100)
     budget = cap(agent, tokens=100_000)
     held = one_reservation(client_with_key, budget)
     Budget.objects.filter(pk=budget.pk).update(limit_tokens=BudgetCounter.objects.get().spent_tokens + 7 * held)
@@ -104,6 +120,26 @@ def test_fifty_turns_at_once_at_the_cap_admit_exactly_what_fits(client_with_key,
     limit = Budget.objects.get().limit_tokens
     assert counter.reserved_tokens == 0
     assert counter.spent_tokens <= limit
+
+
+def test_turns_at_once_that_fill_a_variable_in_many_places_stay_within_the_cap(client_with_key, agent):
+    configure(agent, instructions="{{n}} {{ n }} {{n}} {{n}}", max_tokens=100)
+    budget = cap(agent, tokens=30_000)
+    question = {"stream": False, "variables": {"n": "x" * 10_000}}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: client_with_key.post_chat("WORDS:20 DELAY:50", **question), range(8)))
+    codes = [answer.status_code for answer in answers]
+    assert (codes.count(200), codes.count(402)) == (2, 6)
+    assert 20_000 < BudgetCounter.objects.get(budget=budget).spent_tokens <= 30_000
+
+
+def test_history_that_the_model_does_not_read_is_not_reserved(client_with_key, agent):
+    budget = cap(agent, tokens=20_000)
+    messages = [("user", "x" * 80_000), ("assistant", "Long."), ("user", "SAY: Thanks")]
+    body = {"model": str(agent.pk), "messages": [{"role": role, "content": text} for role, text in messages]}
+    answer = client_with_key.call("POST", "/api/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    assert BudgetCounter.objects.get(budget=budget).spent_tokens == answer.json()["usage"]["total_tokens"] < 100
 
 
 def one_reservation(client, budget) -> int:
