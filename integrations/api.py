@@ -43,16 +43,20 @@ class LastDeliverySerializer(serializers.Serializer[Any]):
 
 
 class WebhookSerializer(serializers.ModelSerializer[WebhookEndpoint]):
-    """A webhook. Its secret is shown when it is made or rotated, and never again."""
+    """A webhook. Its secret is shown when it is made or rotated, and never again.
 
+    Until `resume_at` nothing is sent: the receiver asked for a pause. It is null when it did not, or that has passed.
+    """
+
+    resume_at = serializers.DateTimeField(source="pause_end", allow_null=True, read_only=True)
     events = serializers.ListField(child=serializers.ChoiceField(choices=EventType.choices))
     last_delivery = serializers.SerializerMethodField()
 
     class Meta:
         model = WebhookEndpoint
         fields: tuple[str, ...] = (
-            "id", "url", "events", "is_active", "disabled_reason", "failing_since", "previous_secret_until",
-            "last_delivery", "created_at", "updated_at",
+            "id", "url", "events", "is_active", "disabled_reason", "failing_since", "resume_at",
+            "previous_secret_until", "last_delivery", "created_at", "updated_at",
         )  # fmt: skip
 
     @extend_schema_field(LastDeliverySerializer(allow_null=True))
@@ -110,8 +114,12 @@ class ReplayResultSerializer(serializers.Serializer[Any]):
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    """One event on its way. `attempts` counts from the last replay; `latency_ms` is the last attempt's."""
+    """One event on its way. `attempts` counts from the last replay; `latency_ms` is the last attempt's.
 
+    `next_attempt_at` takes the webhook's pause into account.
+    """
+
+    next_attempt_at = serializers.DateTimeField(source="due_at", allow_null=True, read_only=True)
     error_message = serializers.SerializerMethodField()
 
     class Meta:
@@ -197,7 +205,8 @@ class WebhookDetail(WebhookView):
 
     @extend_schema(request=WebhookChangeSerializer, responses={200: WebhookSerializer, 422: ErrorSerializer})
     def patch(self, request: Request, agent_id: UUID, webhook_id: UUID) -> Response:
-        """Change the address or the events, switch off or on. Switching off abandons what waits."""
+        """Change the address or the events, switch off or on. Switching off abandons what waits; what waits for another
+        address is sent at once."""
         endpoint = self.get_webhook()
         services.update_webhook(endpoint=endpoint, **self.read(WebhookChangeSerializer))
         return self.answer_webhook()
@@ -214,7 +223,7 @@ class WebhookTest(WebhookView):
 
     @extend_schema(request=None, responses={200: DeliveryDetailSerializer, 404: ErrorSerializer})
     def post(self, request: Request, agent_id: UUID, webhook_id: UUID) -> Response:
-        """Send a signed `webhook.test` event now and answer with what came back."""
+        """Send a signed `webhook.test` event now and answer with what came back. A success ends a pause."""
         return Response(DeliveryDetailSerializer(services.send_test(endpoint=self.get_webhook())).data)
 
 
@@ -236,7 +245,7 @@ class WebhookReplay(WebhookView):
 
     @extend_schema(request=WebhookReplaySerializer, responses={200: ReplayResultSerializer, 409: ErrorSerializer})
     def post(self, request: Request, agent_id: UUID, webhook_id: UUID) -> Response:
-        """Send again what happened since a moment."""
+        """Send again what happened since a moment. This ends a pause."""
         endpoint = self.get_webhook()
         count = services.replay_since(endpoint=endpoint, **self.read(WebhookReplaySerializer))
         return Response(ReplayResultSerializer({"count": count}).data)
@@ -272,5 +281,5 @@ class DeliveryReplay(WebhookView):
 
     @extend_schema(request=None, responses={200: DeliverySerializer, 409: ErrorSerializer})
     def post(self, request: Request, agent_id: UUID, webhook_id: UUID, delivery_id: UUID) -> Response:
-        """Send one delivery again, with the same id and body."""
+        """Send one delivery again, with the same id and body. This ends a pause."""
         return Response(DeliverySerializer(services.replay_delivery(delivery=self.get_delivery())).data)

@@ -1,8 +1,11 @@
 """Webhook endpoints and their deliveries."""
 
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import Agent
@@ -53,6 +56,11 @@ class WebhookEndpoint(Timestamped):
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def pause_end(self) -> datetime | None:
+        """Until when nothing is sent, as the receiver asked; None when it did not, or that time has passed."""
+        return self.resume_at if self.resume_at and self.resume_at > timezone.now() else None
 
 
 class DeliveryState(models.TextChoices):
@@ -108,3 +116,9 @@ class Delivery(Identified):
             ),
             models.Index(fields=["created_at"], name="integrations_deliveries_age"),
         ]
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The next attempt, which waits for the end of the endpoint's pause; None when there is none."""
+        pause_end = self.endpoint.pause_end
+        return max(self.next_attempt_at, pause_end) if self.next_attempt_at and pause_end else self.next_attempt_at

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Agent
@@ -47,18 +48,22 @@ def create_webhook(*, agent: Agent, url: str, events: list[str]) -> tuple[Webhoo
 def update_webhook(
     *, endpoint: WebhookEndpoint, url: str | None = None, events: list[str] | None = None, is_active: bool | None = None
 ) -> WebhookEndpoint:
-    """Change the address or the events, switch off or on. What waits goes to the new address.
+    """Change the address or the events, switch off or on. What waits goes to the new address, at once.
 
     Switching off abandons what waits; it can be replayed. Switching on begins anew, without the failures that were.
     What a smaller plan has no room for may still be switched off. Raises UrlNotAllowed, OverQuota.
     """
     if url is not None or events is not None or is_active:
         require_editable(endpoint.agent)
+    is_moved = False
     _lock_agent(endpoint.agent_id)
-    endpoint = WebhookEndpoint.objects.get(pk=endpoint.pk)
+    endpoint = WebhookEndpoint.objects.select_for_update(of=("self",)).get(pk=endpoint.pk)
     if url is not None:
         _check_url(url)
+        is_moved = url != endpoint.url
         endpoint.url = url
+    if is_moved:  # another receiver: what the old one asked for and how it failed is no matter any more
+        endpoint.failing_since, endpoint.resume_at = None, None
     if events is not None:
         endpoint.events = sorted(set(events))
     if is_active is not None and is_active != endpoint.is_active:
@@ -66,6 +71,8 @@ def update_webhook(
         endpoint.disabled_reason = DisabledReason.NONE if is_active else DisabledReason.PAUSED
         endpoint.failing_since, endpoint.resume_at, endpoint.owes_notice = None, None, False
     endpoint.save()
+    if is_moved:
+        _hurry_waiting(endpoint)
     if not endpoint.is_active:
         abandon_waiting(endpoint)
     _announce_wishes(endpoint.agent_id)
@@ -93,23 +100,30 @@ def rotate_secret(*, endpoint: WebhookEndpoint, overlap_hours: int = OVERLAP_HOU
 
 
 @transaction.atomic
-def switch_off(*, endpoint_id: UUID, reason: DisabledReason) -> None:
-    """Stop sending to a receiver that is gone or has long failed. Its owners are told by mail."""
-    found = WebhookEndpoint.objects.filter(pk=endpoint_id).values_list("agent_id", flat=True).first()
+def switch_off(*, endpoint: WebhookEndpoint, reason: DisabledReason) -> None:
+    """Stop sending to a receiver that is gone or has long failed. Its owners are told by mail.
+
+    Nothing happens when the endpoint has another address by now: that receiver did neither.
+    """
+    at_address = WebhookEndpoint.objects.filter(pk=endpoint.pk, url=endpoint.url, is_active=True)
+    found = at_address.values_list("agent_id", flat=True).first()
     if found is None:
         return
     _lock_agent(found)
-    endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id, is_active=True).first()
-    if endpoint is None:
+    stored = at_address.first()
+    if stored is None:
         return
-    endpoint.is_active, endpoint.disabled_reason, endpoint.owes_notice = False, reason, True
-    endpoint.save(update_fields=["is_active", "disabled_reason", "owes_notice", "updated_at"])
-    abandon_waiting(endpoint)
+    stored.is_active, stored.disabled_reason, stored.owes_notice = False, reason, True
+    stored.save(update_fields=["is_active", "disabled_reason", "owes_notice", "updated_at"])
+    abandon_waiting(stored)
     _announce_wishes(found)
 
 
 def send_test(*, endpoint: WebhookEndpoint) -> Delivery:
-    """Send a signed test event now and wait for the answer, also when the endpoint is off. It is never retried."""
+    """Send a signed test event now and wait for the answer, also when the endpoint is off. It is never retried.
+
+    A success ends a pause: the receiver is back.
+    """
     now = timezone.now()
     event_id = uuid7()
     data = {"agent_id": str(endpoint.agent_id), "webhook_id": str(endpoint.pk)}
@@ -125,6 +139,8 @@ def send_test(*, endpoint: WebhookEndpoint) -> Delivery:
         answer = asyncio.run(_send_once(endpoint.url, body, headers))
     _note_answer(delivery, answer)
     delivery.save(force_insert=True)
+    if answer.is_success:
+        _welcome_back(endpoint)
     return delivery
 
 
@@ -143,9 +159,9 @@ def _note_answer(delivery: Delivery, answer: Answer) -> None:
 
 
 def replay_delivery(*, delivery: Delivery) -> Delivery:
-    """Send it again from the first attempt, with the same id and body. Raises WebhookSwitchedOff."""
+    """Send it again from the first attempt, with the same id and body. This ends a pause. Raises WebhookSwitchedOff."""
     _require_active(delivery.endpoint)
-    _replay(Delivery.objects.filter(pk=delivery.pk))
+    _replay(delivery.endpoint, Delivery.objects.filter(pk=delivery.pk))
     delivery.refresh_from_db()
     return delivery
 
@@ -153,11 +169,11 @@ def replay_delivery(*, delivery: Delivery) -> Delivery:
 def replay_since(*, endpoint: WebhookEndpoint, since: datetime, include_delivered: bool = False) -> int:
     """Send again what happened since then and was not delivered, or everything. Returns how many deliveries.
 
-    Raises WebhookSwitchedOff.
+    Whoever asks for this wants it now: it ends a pause. Raises WebhookSwitchedOff.
     """
     _require_active(endpoint)
     deliveries = endpoint.deliveries.filter(created_at__gte=since).exclude(event_type=TEST_EVENT)
-    return _replay(deliveries if include_delivered else deliveries.exclude(state=DeliveryState.DELIVERED))
+    return _replay(endpoint, deliveries if include_delivered else deliveries.exclude(state=DeliveryState.DELIVERED))
 
 
 def delete_old_deliveries() -> int:
@@ -166,7 +182,7 @@ def delete_old_deliveries() -> int:
     return Delivery.objects.filter(pk__in=old.values("pk")[:_DELETED_AT_ONCE])._raw_delete(using="default")
 
 
-def _replay(deliveries: Any) -> int:
+def _replay(endpoint: WebhookEndpoint, deliveries: Any) -> int:
     # One that is being sent at this moment needs no replay.
     now = timezone.now()
     free = deliveries.filter(leased_until=None) | deliveries.filter(leased_until__lte=now)
@@ -174,7 +190,23 @@ def _replay(deliveries: Any) -> int:
         state=DeliveryState.PENDING, next_attempt_at=now, attempts=0, finished_at=None, leased_until=None,
         lease_token=None,
     )  # fmt: skip
+    if changed:
+        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(resume_at=None)
     return changed
+
+
+def _welcome_back(endpoint: WebhookEndpoint) -> None:
+    """Forget the pause and the failures of a receiver that answers again."""
+    troubled = Q(resume_at__isnull=False) | Q(failing_since__isnull=False)
+    at_address = WebhookEndpoint.objects.filter(troubled, pk=endpoint.pk, url=endpoint.url)
+    if at_address.update(resume_at=None, failing_since=None):
+        _hurry_waiting(endpoint)
+
+
+def _hurry_waiting(endpoint: WebhookEndpoint) -> None:
+    now = timezone.now()
+    waiting = Delivery.objects.filter(endpoint=endpoint, state=DeliveryState.PENDING, leased_until=None)
+    waiting.filter(next_attempt_at__gt=now).update(next_attempt_at=now)
 
 
 def _require_active(endpoint: WebhookEndpoint) -> None:

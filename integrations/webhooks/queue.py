@@ -120,14 +120,15 @@ def record(results: Sequence[Result]) -> None:
     now = timezone.now()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(_RECORD, [_record_row(result, now) for result in results])
-    by_endpoint: dict[UUID, list[Answer]] = defaultdict(list)
+    by_address: dict[tuple[UUID, str], list[Result]] = defaultdict(list)
     for result in results:
-        by_endpoint[result.job.endpoint.pk].append(result.answer)
-    reached = [pk for pk, answers in by_endpoint.items() if any(answer.is_success for answer in answers)]
-    WebhookEndpoint.objects.filter(pk__in=reached, failing_since__isnull=False).update(failing_since=None)
-    for endpoint_id, answers in by_endpoint.items():
-        if failures := [answer for answer in answers if not answer.is_success]:
-            _judge_endpoint(endpoint_id, failures, endpoint_id in reached, now)
+        by_address[result.job.endpoint.pk, result.job.endpoint.url].append(result)
+    reached = {address for address, told in by_address.items() if any(result.answer.is_success for result in told)}
+    reached_ids = [endpoint_id for endpoint_id, _ in reached]
+    WebhookEndpoint.objects.filter(pk__in=reached_ids, failing_since__isnull=False).update(failing_since=None)
+    for address, told in by_address.items():
+        if failures := [result.answer for result in told if not result.answer.is_success]:
+            _judge_endpoint(told[0].job.endpoint, failures, address in reached, now)
 
 
 def _record_row(result: Result, now: datetime) -> tuple[Any, ...]:
@@ -150,17 +151,18 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _judge_endpoint(endpoint_id: UUID, failures: list[Answer], is_reached: bool, now: datetime) -> None:
+def _judge_endpoint(sent_to: WebhookEndpoint, failures: list[Answer], is_reached: bool, now: datetime) -> None:
     # Each write is a transaction of its own: people lock an agent before its endpoints, so nothing is held here.
-    endpoints = WebhookEndpoint.objects.filter(pk=endpoint_id)
+    # An address that was changed meanwhile is not judged by what the old one answered.
+    endpoints = WebhookEndpoint.objects.filter(pk=sent_to.pk, url=sent_to.url)
     if any(answer.error == "gone" for answer in failures):
-        services.switch_off(endpoint_id=endpoint_id, reason=DisabledReason.GONE)
+        services.switch_off(endpoint=sent_to, reason=DisabledReason.GONE)
     elif not is_reached:
         endpoints.filter(failing_since=None).update(failing_since=now)
         if endpoints.filter(failing_since__lte=now - GIVE_UP_AFTER).exists():
-            services.switch_off(endpoint_id=endpoint_id, reason=DisabledReason.FAILING)
+            services.switch_off(endpoint=sent_to, reason=DisabledReason.FAILING)
     pause = max(pause_of(answer.retry_after) for answer in failures)
     if pause:
         endpoints.update(resume_at=now + pause)
-    for endpoint in endpoints.filter(is_active=False):
+    for endpoint in WebhookEndpoint.objects.filter(pk=sent_to.pk, is_active=False):
         services.abandon_waiting(endpoint)  # it was switched off while these were on their way

@@ -25,7 +25,7 @@ def endpoint() -> WebhookEndpoint:
 
 
 def test_owners_are_told_once_in_their_language(endpoint: WebhookEndpoint) -> None:
-    switch_off(endpoint_id=endpoint.pk, reason=DisabledReason.FAILING)
+    switch_off(endpoint=endpoint, reason=DisabledReason.FAILING)
     send_notices()
     send_notices()
     owners = Membership.objects.filter(workspace=endpoint.agent.workspace, role=Role.OWNER).values_list("user__email")
@@ -38,13 +38,13 @@ def test_owners_are_told_once_in_their_language(endpoint: WebhookEndpoint) -> No
 
 
 def test_receiver_that_is_gone_is_named_so(endpoint: WebhookEndpoint) -> None:
-    switch_off(endpoint_id=endpoint.pk, reason=DisabledReason.GONE)
+    switch_off(endpoint=endpoint, reason=DisabledReason.GONE)
     send_notices()
     assert any("410 Gone" in one.body for one in mail.outbox)
 
 
 def test_mail_server_that_is_down_leaves_the_debt(endpoint: WebhookEndpoint, settings: Any) -> None:
-    switch_off(endpoint_id=endpoint.pk, reason=DisabledReason.FAILING)
+    switch_off(endpoint=endpoint, reason=DisabledReason.FAILING)
     working = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND, settings.EMAIL_HOST = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1"
     settings.EMAIL_PORT = 9
@@ -58,6 +58,6 @@ def test_mail_server_that_is_down_leaves_the_debt(endpoint: WebhookEndpoint, set
 
 def test_switching_off_twice_owes_one_notice(endpoint: WebhookEndpoint) -> None:
     for reason in (DisabledReason.GONE, DisabledReason.FAILING):
-        switch_off(endpoint_id=endpoint.pk, reason=reason)
+        switch_off(endpoint=endpoint, reason=reason)
     endpoint.refresh_from_db()
     assert endpoint.disabled_reason == "gone"

@@ -17,7 +17,8 @@ export const STATES = {
   abandoned: { label: "stateAbandoned", badge: "badge--warn" },
 };
 
-export function setUpLog(root, path, t) {
+/** `onReplay` runs when something was sent again: this ends a pause. */
+export function setUpLog(root, path, t, onReplay) {
   const section = root.querySelector("#hook-log");
   const place = section.querySelector("[data-deliveries]");
   const more = section.querySelector("[data-more]");
@@ -78,7 +79,7 @@ export function setUpLog(root, path, t) {
           await api.post(`${base}/${hookId}/deliveries/${id}/replay`);
           sheet.close();
           toast(t("replayed"));
-          if (hook) load();
+          onReplay();
         } catch (error) {
           toast(error.message, { kind: "bad" });
           replay.disabled = false;
@@ -113,7 +114,7 @@ export function setUpLog(root, path, t) {
       const { count } = await api.post(`${path}/${hook.id}/replay`, given);
       dialog.close();
       toast(t(count === 1 ? "replayedOne" : "replayedOther", { count: formatNumber(count) }));
-      await load();
+      await onReplay();
     });
   });
 
@@ -147,7 +148,7 @@ function describe(delivery, t) {
   const count = formatNumber(delivery.attempts);
   if (delivery.attempts) facts.push(t(delivery.attempts === 1 ? "attemptsOne" : "attemptsOther", { count }));
   if (delivery.latency_ms !== null) facts.push(t("milliseconds", { ms: formatNumber(delivery.latency_ms) }));
-  if (delivery.state === "pending" && delivery.attempts) facts.push(t("next", { time: relativeTime(delivery.next_attempt_at) }));
+  if (delivery.state === "pending" && Date.parse(delivery.next_attempt_at) > Date.now()) facts.push(t("next", { time: relativeTime(delivery.next_attempt_at) }));
   return facts.join(" · ");
 }
 

@@ -14,7 +14,7 @@ export function setUpWebhooks(root) {
   const t = readStrings("webhooks-strings");
   const path = `/api/agents/${root.dataset.agent}/webhooks`;
   const place = root.querySelector("[data-hooks]");
-  const log = setUpLog(root, path, t);
+  const log = setUpLog(root, path, t, () => load());
   const results = new Map(); // what the last test of each endpoint brought
 
   async function load() {
@@ -28,9 +28,14 @@ export function setUpWebhooks(root) {
     }
   }
 
+  async function reload(hook, action) {
+    await load();
+    place.querySelector(`[data-hook="${hook.id}"] [data-does="${action}"]`)?.focus();
+  }
+
   function makeItem(hook) {
     const button = (name, sign, run, extra = "") => {
-      const element = h("button", { type: "button", class: `btn btn--sm ${extra}`.trim() }, icon(sign), t(name));
+      const element = h("button", { type: "button", class: `btn btn--sm ${extra}`.trim(), "data-does": name }, icon(sign), t(name));
       element.addEventListener("click", () => run(hook, element));
       return element;
     };
@@ -63,6 +68,7 @@ export function setUpWebhooks(root) {
       results.set(hook.id, await api.post(`${path}/${hook.id}/test`));
       showResult(line, results.get(hook.id));
       if (log.hookId === hook.id) log.load();
+      if (hook.resume_at || hook.failing_since) await reload(hook, "test"); // a success ends both
     }, () => line.replaceChildren());
   }
 
@@ -168,6 +174,7 @@ async function busy(button, work, undo = () => {}) {
 
 function describeState(hook, t) {
   if (!hook.is_active) return h("span", { class: "badge badge--dot" }, t("off"));
+  if (hook.resume_at) return h("span", { class: "badge badge--dot badge--warn" }, t("paused"));
   if (hook.failing_since) return h("span", { class: "badge badge--dot badge--bad" }, t("failing"));
   return h("span", { class: "badge badge--dot badge--ok" }, t("active"));
 }
@@ -181,6 +188,7 @@ function describeFacts(hook, t) {
   if (hook.disabled_reason === "gone") facts.push(h("span", {}, t("offGone")));
   if (hook.disabled_reason === "failing") facts.push(h("span", {}, t("offFailing")));
   if (hook.is_active && hook.failing_since) facts.push(h("span", {}, t("failingSince", { time: exactTime(hook.failing_since) })));
+  if (hook.is_active && hook.resume_at) facts.push(h("span", {}, t("pausedUntil", { time: exactTime(hook.resume_at) })));
   const until = hook.previous_secret_until;
   if (until && Date.parse(until) > Date.now()) facts.push(h("span", {}, t("overlap", { time: exactTime(until) })));
   return facts;
