@@ -19,7 +19,8 @@ def load(path: Path) -> Iterator[Section]:
     """Sections of many rows each; cells stay as they are, formulas too."""
     text = read_text(path)
     csv.field_size_limit(MAX_CELL_CHARACTERS)
-    reader = csv.reader(io.StringIO(text, newline=""), _dialect(text[:_SAMPLE_CHARACTERS]))
+    delimiter = _delimiter(text[:_SAMPLE_CHARACTERS])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     header: list[str] = []
     lines: list[str] = []
     for row in _read_rows(reader):
@@ -50,11 +51,12 @@ def _read_rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
         yield row
 
 
-def _dialect(sample: str) -> type[csv.Dialect]:
+def _delimiter(sample: str) -> str:
+    # Only the delimiter is guessed: what the sample happens not to hold (a doubled quote) may well follow it.
     try:
-        return csv.Sniffer().sniff(sample[:_SAMPLE_CHARACTERS].rpartition("\n")[0] or sample[:1024], _DELIMITERS)
+        return csv.Sniffer().sniff(sample.rpartition("\n")[0] or sample[:1024], _DELIMITERS).delimiter
     except csv.Error:
-        return csv.excel
+        return csv.excel.delimiter
 
 
 def _format_row(header: list[str], row: list[str]) -> str:

@@ -56,6 +56,19 @@ def test_json_that_is_broken_fails_with_words(tmp_path, content):
         read("json", content, tmp_path)
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_keeps_its_columns_where_a_quote_is_doubled_long_after_the_first_rows(tmp_path, delimiter):
+    rows = [["number", "said", "end"], *([str(number), "hi, you", "ok"] for number in range(1, 1_500))]
+    lines = [f'{number}{delimiter}"{said}"{delimiter}{end}' for number, said, end in rows]
+    lines.append(delimiter.join(["1500", f'"He said ""hi{delimiter} you"" and left"', "ok"]))
+    said = " ".join(f'He said "hi{delimiter} you" and left'.split())
+    assert read("csv", "\n".join(lines).encode(), tmp_path).endswith(f"number: 1500; said: {said}; end: ok")
+
+
+def test_csv_with_spaces_after_its_commas_keeps_quoted_cells_whole(tmp_path):
+    assert read("csv", b'name, city\nAda, "Paris, France"\n', tmp_path) == "name: Ada; city: Paris, France"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_text_is_read_in_any_encoding(tmp_path, encoding):
     text = "Grüße aus Łódź\nund Köln"
