@@ -91,6 +91,7 @@ class Principal:
     key_family: tuple[UUID, ...] = ()
     is_operator: bool = False  # a member of the staff that runs this server
     grant_id: UUID | None = None  # of a visitor: what each message takes one use of (billing.grants)
+    is_platform_paid: bool = False  # a visitor whom the operator pays for
     login: Login | None = None  # of a visitor of the store who is a user of ours
     is_over_quota: bool = False  # let in beyond the plan's day, at a price (billing.metering)
 

@@ -92,6 +92,7 @@ class KeyIdentity:
             scopes=frozenset(self.scopes),
             key_family=self.family,
             grant_id=self.grant_id,
+            is_platform_paid=self.is_platform_paid,
             login=self.login,
         )
 

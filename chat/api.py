@@ -182,9 +182,12 @@ class RunList(ChatView):
 class ConversationDetail(ChatView):
     policy = {"DELETE": "agent.chat"}
 
-    @extend_schema(responses={204: None, 404: ErrorSerializer})
+    @extend_schema(responses={204: None, 403: ErrorSerializer, 404: ErrorSerializer, 409: ErrorSerializer})
     def delete(self, request: Request, conversation_id: UUID) -> Response:
-        """Delete a conversation with all its messages. This cannot be undone."""
+        """Delete a conversation with all its messages; an answer being written is stopped first. There is no undo.
+
+        What came from outside may be deleted by owners and editors only.
+        """
         services.delete_conversation(principal=self.principal, conversation_id=conversation_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -205,9 +208,12 @@ class MessageFeedback(ChatView):
     policy = {"POST": "agent.chat"}
     serializer_class = FeedbackInput
 
-    @extend_schema(request=FeedbackInput, responses={200: MessageOutput, 404: ErrorSerializer, 422: ErrorSerializer})
+    @extend_schema(
+        request=FeedbackInput,
+        responses={200: MessageOutput, 403: ErrorSerializer, 404: ErrorSerializer, 422: ErrorSerializer},
+    )
     def post(self, request: Request, message_id: UUID) -> Response:
-        """Thumbs up or down on an answer."""
+        """Thumbs up or down on an answer; on one that went outside, by owners and editors only."""
         given = self.read(FeedbackInput)
         message = services.give_feedback(principal=self.principal, message_id=message_id, **given)
         return Response(MessageOutput(message).data)

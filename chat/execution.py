@@ -246,6 +246,7 @@ def _begin_record(turn: Turn, beginning: _Beginning, run: LiveRun, question_id: 
         "reservation": None,
         "meter": _meter_of(turn),
         "grant": principal.grant_id,
+        "platform_pays": principal.is_platform_paid,
     }
 
 

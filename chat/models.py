@@ -126,6 +126,7 @@ class Run(Identified):
     request_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
     meter = models.CharField(max_length=20, blank=True, default="", db_default="")  # billed beyond the plan, as what
     grant_id = models.UUIDField(null=True)  # of a visitor: whose use it took, and gives back if it fails
+    is_platform_paid = models.BooleanField(default=False, db_default=False)  # not of the creator's day
     # What was reserved of budgets before the model was called: [[counter id, dollars, tokens], ...].
     reservation = models.JSONField(null=True)
     status = models.CharField(max_length=10, choices=MessageStatus.choices, default=MessageStatus.STREAMING)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +42,8 @@ ORDER BY message.id
 """  # noqa: S608 - constants of ours
 _RUN_ROWS = """
 SELECT run.id, run.conversation_id, run.answer_id, run.status, run.process, run.trace, run.error, run.finish_reason,
-    run.input_tokens, run.output_tokens, run.cost_usd, run.ttft_ms, run.latency_ms, answer.content, answer.citations
+    run.input_tokens, run.output_tokens, run.cost_usd, run.ttft_ms, run.latency_ms, run.started_at, run.finished_at,
+    answer.content, answer.citations
 FROM chat_run run
 JOIN chat_conversation conversation ON conversation.id = run.conversation_id
 JOIN chat_message answer ON answer.id = run.answer_id
@@ -83,6 +85,8 @@ class StoredRun:
     cost_usd: Any
     ttft_ms: int | None
     latency_ms: int | None
+    started_at: datetime
+    finished_at: datetime | None
     content: str
     citations: list[dict[str, Any]]
 

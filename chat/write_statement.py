@@ -17,7 +17,7 @@ _TURNS = """begun AS MATERIALIZED (
         conversation uuid, is_new boolean, workspace uuid, agent uuid, channel text, "user" uuid, api_key uuid,
         end_user text, title text, at timestamptz, question uuid, asks boolean, content text, answer uuid,
         run uuid, version uuid, process uuid, supersedes uuid[], idempotency_key text, request_digest text,
-        reservation jsonb, meter text, "grant" uuid)
+        reservation jsonb, meter text, "grant" uuid, platform_pays boolean)
 ), ended AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s::json) AS run(
         run uuid, answer uuid, status text, content text, citations jsonb, trace jsonb, model text,
@@ -43,11 +43,11 @@ _TURNS = """begun AS MATERIALIZED (
     ON CONFLICT (id) DO NOTHING
 ), new_runs AS (
     INSERT INTO chat_run (id, workspace_id, agent_id, version_id, conversation_id, question_id, answer_id, api_key_id,
-        channel, idempotency_key, request_digest, reservation, meter, grant_id,
+        channel, idempotency_key, request_digest, reservation, meter, grant_id, is_platform_paid,
         status, process, cancel_requested, trace, model, input_tokens, output_tokens, cost_usd, finish_reason,
         started_at)
     SELECT run, workspace, agent, version, conversation, question, answer, api_key,
-        channel, idempotency_key, request_digest, reservation, meter, "grant",
+        channel, idempotency_key, request_digest, reservation, meter, "grant", COALESCE(platform_pays, false),
         'streaming', process, false, '[]', '', 0, 0, 0, '', at FROM begun
     ON CONFLICT (id) DO NOTHING
 ), answers AS (

@@ -79,7 +79,9 @@ def _count_requests_today(workspace: Workspace) -> int:
     """As the limit counts them. A process that was just started has not counted the day yet; the stored runs tell."""
     midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     # The ids of runs begin with their time, so the index of each agent's runs finds the day's.
-    runs = Run.objects.filter(agent__workspace=workspace, id__gte=first_uuid7(midnight), api_key_id__isnull=False)
+    runs = Run.objects.filter(
+        agent__workspace=workspace, id__gte=first_uuid7(midnight), api_key_id__isnull=False, is_platform_paid=False
+    )
     days = [window for window in windows_of(workspace.plan) if window.seconds == DAY_SECONDS]
     return max(runs.count(), *async_to_sync(limiter.peek)(str(workspace.pk), tuple(days)), 0)
 

@@ -19,6 +19,7 @@ from accounts.workspace_api import WorkspaceView
 from core.api import ErrorSerializer, StrictSerializer
 from core.errors import BadRequest
 from core.fields import PlainCharField
+from core.paging import read_limit
 from core.policy import PUBLIC, SIGNED_IN
 from core.ratelimit import MINUTE_SECONDS, RateLimited, RateLimiter, Window
 from core.text import is_storable
@@ -26,7 +27,7 @@ from store import schemas, selectors
 from store.cards import describe_card, describe_page, describe_review
 from store.categories import CATEGORIES
 from store.moderation import REASONS, report_listing
-from store.paging import cut_page, read_limit
+from store.paging import USUAL_LIMIT, cut_page
 from store.remixing import remix_listing
 from store.reviews import delete_review, get_review, save_review
 from store.sessions import StoreSession, open_session
@@ -92,7 +93,7 @@ class ListingList(StoreView):
         given = {name: request.query_params.get(name, "") for name in ("q", "category", "sort", "price", "cursor")}
         query, category, sort, price = _read_filters(given)
         rows = selectors.list_published(sort=sort, category=category, price=price, query=query)
-        limit = read_limit(request.query_params.get("limit", ""))
+        limit = read_limit(request.query_params.get("limit", ""), USUAL_LIMIT)
         order = selectors.order_of(sort, query)
         shown, following = cut_page(rows, order, cursor=given["cursor"], limit=limit)
         return Response({"data": [describe_card(listing) for listing in shown], "next": following})

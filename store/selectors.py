@@ -9,6 +9,7 @@ from django.db.models import Count, OuterRef, QuerySet
 
 from accounts.models import User
 from core.errors import NotFound
+from core.paging import read_moment
 from core.tenancy import ScopedQuerySet
 from knowledge.models import Document, DocumentStatus
 from store.categories import CATEGORIES, Category
@@ -24,7 +25,7 @@ from store.models import (
     ReviewStatus,
     Visibility,
 )
-from store.paging import Order, read_moment
+from store.paging import Order
 from store.search import has_unranked, match_listings
 
 SHOWN_IN_SECTION = 12

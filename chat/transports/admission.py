@@ -22,6 +22,7 @@ VISITOR_WINDOWS = (Window("minute", MINUTE_SECONDS, 20),)
 _TODAY_QUERY = """
 SELECT count(*) FROM agents_agent agent
 JOIN chat_run run ON run.agent_id = agent.id AND run.id >= %s AND run.api_key_id IS NOT NULL
+    AND NOT run.is_platform_paid
 WHERE agent.workspace_id = %s
 """
 

@@ -99,6 +99,27 @@ def test_delete_takes_messages_and_runs_along(member):
     assert (Conversation.objects.count(), Message.objects.count(), Run.objects.count()) == (0, 0, 0)
 
 
+def test_viewer_changes_only_the_own_playground(member):
+    client, user, agent = member
+    Membership.objects.filter(user=user).update(role="viewer")
+    from_outside, own = make_turns(agent), make_turns(agent, user=user)
+    for conversation, expected in ((from_outside, (403, 403)), (own, (200, 204))):
+        answer = conversation.messages.get(role="assistant")
+        rated = client.post(f"/api/messages/{answer.pk}/feedback", {"value": -1}, "application/json")
+        assert (rated.status_code, client.delete(f"/api/conversations/{conversation.pk}").status_code) == expected
+    assert Message.objects.get(conversation=from_outside, role="assistant").feedback is None
+
+
+def test_conversation_whose_answer_does_not_end_is_not_deleted(member, monkeypatch):
+    client, _, agent = member
+    conversation = make_turns(agent)
+    Run.objects.update(status=MessageStatus.STREAMING)
+    monkeypatch.setattr("chat.services._STOP_SECONDS", 0.2)
+    response = client.delete(f"/api/conversations/{conversation.pk}")
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "conversation_busy")
+    assert Run.objects.get().cancel_requested
+
+
 def test_foreign_conversation_is_missing_on_every_route(member):
     client = member[0]
     foreign = make_turns(make_agent(make_workspace()[0]))

@@ -1,15 +1,18 @@
 """Budgets as callers meet them: reserved before the model is asked, settled after, exact in a crowd."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from agents.services import rotate_api_key
 from billing.models import Budget, BudgetCounter, UsageRecord
 from chat.models import Message, Run
 from llm.models import ModelEndpoint
 from llm.services import create_endpoint
 from tests.chat.conftest import make_client
+from tests.chat.serving import Client
 from tests.processes import wait_until
 
 
@@ -175,6 +178,25 @@ def test_turn_cancelled_before_its_first_word_pays_for_the_question(client_with_
     counter = BudgetCounter.objects.get(budget=budget)
     assert counter.reserved_tokens == 0
     assert 0 < counter.spent_tokens == Run.objects.get().input_tokens
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_rotating_a_key_lifts_no_budget(client_with_key, agent, server, is_named):
+    key = agent.api_keys.get()
+    budget = cap(agent, tokens=100_000, scope="api_key", api_key_id=key.pk if is_named else None)
+    client_with_key.ask("Hello")
+    spent = BudgetCounter.objects.get(budget=budget).spent_tokens
+    heir, token = rotate_api_key(key=key, actor=None, overlap=timedelta(hours=1))
+    client = Client(server, str(agent.pk), {"Authorization": f"Bearer {token}"})
+    client.ask("Hello")
+    client_with_key.ask("Hello")
+    counter = BudgetCounter.objects.get(budget=budget)
+    assert (counter.subject, counter.spent_tokens) == (str(key.pk), 3 * spent)
+    Budget.objects.update(limit_tokens=counter.spent_tokens)
+    _, newest = rotate_api_key(key=heir, actor=None, overlap=timedelta(0))
+    client.headers["Authorization"] = f"Bearer {newest}"
+    assert client.post_chat("Hello", stream=False).status_code == 402
+    client.session.close()
 
 
 @pytest.mark.parametrize("scope", ["conversation", "end_user", "api_key"])

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.utils import timezone
 
 from accounts.models import Workspace
 from agents import visitors
@@ -15,6 +17,8 @@ from billing import grants
 from billing.models import Customer, Grant, Overage, UsageRecord
 from billing.plans import PLANS
 from chat.models import Run
+from chat.transports import admission
+from gilo.selectors import PlanUsage
 from tests.chat.serving import Client
 from tests.chat.visiting import find_identity, make_visitor, make_widget_key
 
@@ -145,6 +149,9 @@ def test_a_platform_paid_visitor_does_not_use_the_creators_requests(server, agen
     for _ in range(3):
         visitor.ask()
     assert meters() == ["", "", ""]
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    assert async_to_sync(admission._count_today)(str(agent.workspace_id), midnight) == 0, "nor after a restart"
+    assert PlanUsage(agent.workspace).requests.used == 0
 
 
 def test_a_pinned_key_answers_as_its_version_did(server, agent, fake_model):

@@ -23,6 +23,7 @@ export function setUpPlayground(store, autosave, t) {
     storage: `gilo-conversation-${store.agent.id}`,
     beforeSend: () => autosave.flush(),
     variables: values,
+    canDelete: (conversation) => store.agent.can_edit || conversation.channel === "playground",
     loadPassage: (citation) => findPassage(store.agent.id, citation),
   });
   store.subscribe((agent) => {

@@ -6,8 +6,8 @@ import { timeElement } from "./format.js";
 const UNDO_MS = 6000;
 
 export class History {
-  /** `actions`: {open(id), startNew(), onClose(), onDelete(id)}; visitors cannot delete. */
-  constructor(client, t, actions, canDelete = true) {
+  /** `actions`: {open(id), startNew(), onClose(), onDelete(id)}; `canDelete(item)` says which may be deleted. */
+  constructor(client, t, actions, canDelete) {
     Object.assign(this, { client, t, actions, canDelete, pending: new Map(), currentId: null });
     this.list = h("ul", { class: "history__list" });
     this.more = h(
@@ -87,7 +87,7 @@ export class History {
       timeElement(item.last_message_at ?? item.created_at),
     );
     const row = h("li", { class: "history__row" }, open);
-    if (this.canDelete)
+    if (this.canDelete(item))
       row.append(iconButton("trash-2", this.t("deleteNamed", { title }), () => this.#remove(item.id, row), "btn--sm"));
     return row;
   }

@@ -31,16 +31,18 @@ class Chat {
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel(`gilo-chat-${this.agent.id}`) : null;
     this.channel?.addEventListener("message", (event) => this.#hear(event.data));
     this.turns = []; // {question, answer}
-    this.waiting = []; // questions to be put after the answer that is being made
+    this.waiting = []; // questions to be put as soon as the chat is free
+    this.opening = null; // stands for the conversation that is being read
+    this.holds = new Set(); // what must be done before a question is put
     this.composer = new Composer(this.t, { send: (text, isEdit) => this.#send(text, isEdit), stop: () => this.stop() });
     this.sources = new SourceSheet(this.t, options.loadPassage);
     const actions = {
-      open: (id) => this.open(id),
+      open: (id) => this.#visit(id),
       startNew: () => this.startNew(),
       onClose: () => this.composer.focus(),
       onDelete: (id) => id === this.conversationId && this.startNew(),
     };
-    this.history = new History(this.client, this.t, actions, !options.isVisitor);
+    this.history = new History(this.client, this.t, actions, options.canDelete ?? (() => !options.isVisitor));
     this.view = new ChatView(element, this, (question) => this.#send(question, false));
     this.update(this.agent);
     this.setDemo(Boolean(options.isDemo));
@@ -61,6 +63,7 @@ class Chat {
   }
 
   startNew() {
+    this.waiting = [];
     this.#leave();
     this.#remember(null);
     this.view.clear();
@@ -68,7 +71,7 @@ class Chat {
     this.composer.focus();
   }
 
-  /** Begin again as somebody else: with the conversation that the store has now, or none. */
+  /** Begin again as somebody else: with the conversation that the store has now, or none. Questions that wait are put there. */
   restart() {
     this.#leave();
     this.conversationId = null;
@@ -77,28 +80,58 @@ class Chat {
     this.#restore();
   }
 
-  /** Ask this as if it had been written; while an answer is being made, after it. */
-  ask(text) {
-    if (this.live) this.waiting.push(text);
-    else this.#send(text, false);
+  /** Begin again with nothing of who was here: no draft, no list of conversations, no question that waits. */
+  forget() {
+    this.waiting = [];
+    this.holds.clear();
+    this.composer.empty();
+    this.history.element.hidden = true;
+    this.sources.element.close();
+    this.restart();
   }
 
-  /** Open a past conversation; an answer that is still being made goes on. */
+  /** Put no question before this is done; it may restart the chat. */
+  async hold(work) {
+    this.holds.add(work);
+    await work;
+    this.holds.delete(work);
+    this.#askNext();
+  }
+
+  /** Ask this as if it had been written; when the chat is not free, as soon as it is. */
+  ask(text) {
+    this.waiting.push(text);
+    this.#askNext();
+  }
+
+  /** Open a past conversation; an answer that is still being made goes on. Questions that wait are put in it. */
   async open(conversationId) {
     this.#leave();
+    const opening = {};
+    this.opening = opening;
     this.view.setLoading(true);
-    try {
-      const messages = await this.#readAll(conversationId);
+    const messages = await this.#readAll(conversationId).catch((error) => error);
+    if (this.opening !== opening) return; // left for another one meanwhile
+    this.opening = null;
+    this.view.clear();
+    if (messages instanceof Error) this.#showUnread(conversationId, messages);
+    else {
       this.#remember(conversationId);
-      this.view.clear();
       this.#showMessages(messages);
-    } catch (error) {
-      if (error.status === 404) this.#remember(null);
-      this.view.clear();
-      this.view.showFailure(error.message || this.t("offline"), () => this.open(conversationId));
-    } finally {
-      this.view.setLoading(false);
     }
+    this.view.setLoading(false);
+    this.#askNext();
+  }
+
+  /** Open it because the visitor has chosen it: what waits was not meant for it. */
+  #visit(conversationId) {
+    this.waiting = [];
+    return this.open(conversationId);
+  }
+
+  #showUnread(conversationId, error) {
+    if (error.status === 404) this.#remember(null);
+    this.view.showFailure(error.message || this.t("offline"), () => this.open(conversationId));
   }
 
   showHistory() {
@@ -114,8 +147,9 @@ class Chat {
   #leave() {
     this.live?.abort.abort(); // stop following; the server goes on
     this.live = null;
-    this.waiting = [];
+    this.opening = null;
     this.turns = [];
+    this.view.setLoading(false);
     this.composer.setBusy(false);
     this.view.setBusy(false);
   }
@@ -194,15 +228,24 @@ class Chat {
     });
   }
 
-  async #send(text, isEdit) {
+  get #isFree() {
+    return !this.live && !this.opening && this.holds.size === 0;
+  }
+
+  #askNext() {
+    if (this.waiting.length > 0 && this.#isFree) this.#ask(this.waiting.shift(), false);
+  }
+
+  #send(text, isEdit) {
     if (this.live) return;
-    if (isEdit) return this.#askAgain(text);
-    await this.#ask(text, false);
+    if (isEdit) this.#askAgain(text);
+    else this.ask(text);
   }
 
   /** Put the last question again, as it was or changed: the new turn takes the place of the last one. */
   async #askAgain(text) {
     if (this.live) return;
+    if (!this.#isFree) return this.ask(text); // the last turn may be another one by then
     const last = this.turns.pop();
     last?.question.element.remove();
     last?.answer?.element.remove();
@@ -240,7 +283,10 @@ class Chat {
     this.composer.setBusy(true);
     this.view.setBusy(true);
     try {
-      for await (const event of await open(abort.signal)) this.#receive(turn, event, live);
+      for await (const event of await open(abort.signal)) {
+        if (this.live !== live) return;
+        this.#receive(turn, event, live);
+      }
     } catch (error) {
       if (!abort.signal.aborted) this.#onFailure(turn, error);
     }
@@ -249,7 +295,7 @@ class Chat {
     this.composer.setBusy(false);
     this.view.setBusy(false);
     this.#markLast();
-    if (this.waiting.length > 0) this.#send(this.waiting.shift(), false);
+    this.#askNext();
   }
 
   #onFailure(turn, error) {

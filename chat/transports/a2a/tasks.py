@@ -34,7 +34,7 @@ def describe_stored(run: StoredRun, history: Iterable[StoredMessage] = ()) -> di
     words = "" if run.error is None else str(run.error.get("message", ""))
     task = {
         **_names(run.id, run.conversation_id),
-        "status": _status(_STATES[run.status], words, run.id),
+        "status": _status(_STATES[run.status], run.finished_at or run.started_at, words, run.id),
         "artifacts": _artifacts(run.content, run.citations),
         "history": [_message(one, run.conversation_id) for one in history],
     }
@@ -43,7 +43,8 @@ def describe_stored(run: StoredRun, history: Iterable[StoredMessage] = ()) -> di
 
 def describe_working(run_id: UUID, conversation_id: UUID, text: str = "") -> dict[str, Any]:
     """The task while its answer is being written."""
-    task = {**_names(run_id, conversation_id), "status": _status(WORKING)}
+    began_at = datetime.fromtimestamp((run_id.int >> 80) / 1000, UTC)  # a version 7 id begins with its making
+    task = {**_names(run_id, conversation_id), "status": _status(WORKING, began_at)}
     return {**task, "artifacts": _artifacts(text, [])} if text else task
 
 
@@ -51,8 +52,8 @@ def _names(run_id: UUID, conversation_id: UUID) -> dict[str, Any]:
     return {"id": str(run_id), "contextId": str(conversation_id)}
 
 
-def _status(state: str, words: str = "", run_id: UUID | None = None) -> dict[str, Any]:
-    status: dict[str, Any] = {"state": state, "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
+def _status(state: str, since: datetime, words: str = "", run_id: UUID | None = None) -> dict[str, Any]:
+    status: dict[str, Any] = {"state": state, "timestamp": since.isoformat().replace("+00:00", "Z")}
     if words:
         status["message"] = {"messageId": f"{run_id}-status", "role": "ROLE_AGENT", "parts": [{"text": words}]}
     return status
@@ -119,7 +120,7 @@ class TaskStream:
         return {"artifactUpdate": update}
 
     def _end(self, state: str, words: str = "") -> dict[str, Any]:
-        return {"statusUpdate": {**self._ids(), "status": _status(state, words, self._run_id)}}
+        return {"statusUpdate": {**self._ids(), "status": _status(state, datetime.now(UTC), words, self._run_id)}}
 
     def _ids(self) -> dict[str, Any]:
         return {"taskId": str(self._run_id), "contextId": str(self._conversation_id)}

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC
 from typing import Any
 from uuid import uuid4
 
@@ -167,6 +168,8 @@ async def test_task_can_be_asked_for_with_its_conversation(client_with_key):
         newest = await session.get_task(GetTaskRequest(id=sent.id, history_length=1))
     assert (plain.status.state, plain.artifacts[0].parts[0].text) == (TaskState.TASK_STATE_COMPLETED, "One")
     assert len(plain.history) == 0
+    run = await run_in_thread(lambda: Run.objects.get(pk=sent.id))
+    assert plain.status.timestamp.ToDatetime(UTC) == run.finished_at, "when it came to be so, not when one asks"
     assert [(one.role, one.parts[0].text) for one in told.history] == [
         (Role.ROLE_USER, "SAY: One"), (Role.ROLE_AGENT, "One"),
     ]  # fmt: skip

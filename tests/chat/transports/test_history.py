@@ -1,8 +1,11 @@
 """The public history: whose conversations a key, its heirs and its visitors see, and what they may do there."""
 
+import base64
 import uuid
 from datetime import timedelta
+from uuid import UUID
 
+import orjson
 import pytest
 
 from agents import services
@@ -80,7 +83,21 @@ def test_history_pages_by_cursor(key_client):
     assert answer["next"] is None
 
 
-@pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WyJhIiwiYiJd", "é", "A" * 500, "e30"])
+def cursor_of(*place):
+    return base64.urlsafe_b64encode(orjson.dumps(place)).rstrip(b"=").decode()
+
+
+FORGED_MOMENTS = [cursor_of(moment, UUID(int=1)) for moment in ("2020-01-01T00:00:00", "0001-01-01T00:00:00+23:59")]
+
+
+def test_cursor_may_name_its_moment_in_any_zone(key_client):
+    client, _ = key_client()
+    client.ask("SAY: Hi")
+    for moment, found in (("2200-01-01T00:00:00+23:59", 1), ("2020-01-01T00:00:00-23:59", 0)):
+        assert len(conversations_of(client, cursor=cursor_of(moment, UUID(int=1)))) == found
+
+
+@pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WyJhIiwiYiJd", "é", "A" * 500, "e30", *FORGED_MOMENTS])
 def test_forged_cursor_is_refused(key_client, cursor):
     client, _ = key_client()
     made = client.ask("SAY: Hi")
