@@ -1,6 +1,7 @@
 """The mail to a workspace's owners when an agent's budget is nearly used up."""
 
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -42,5 +43,14 @@ def _fullest(counter: BudgetCounter) -> tuple[float, Any, Any]:
 
 def _name_subject(counter: BudgetCounter) -> str:
     if counter.budget.scope == Scope.API_KEY:
-        return ApiKey.objects.filter(pk=counter.subject).values_list("name", flat=True).first() or ""
+        return _name_key(UUID(counter.subject))
     return counter.subject
+
+
+def _name_key(key_id: UUID) -> str:
+    """As it is called now: by the newest of the keys that replaced it."""
+    key = heir = ApiKey.objects.filter(pk=key_id).first()
+    while heir is not None:
+        key = heir
+        heir = ApiKey.objects.filter(replaces=key).order_by("-created_at").first()
+    return key.name if key is not None else ""

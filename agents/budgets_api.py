@@ -29,6 +29,7 @@ class UseSerializer(serializers.Serializer[Any]):
     """What is used in the period that is under way. Of a budget per key, user or conversation: by the fullest one.
 
     `share` is from 0 to 1, reserved amounts included; `subject` names the fullest one, `subjects` counts them.
+    Keys that replaced one another are one, named by the oldest.
     """
 
     spent_usd = serializers.FloatField()

@@ -112,6 +112,7 @@ def reserve(
     caps: Iterable[Cap],
     *,
     api_key_id: UUID | None,
+    key_family: Sequence[UUID] = (),
     end_user: str,
     conversation_id: UUID,
     usd: Decimal,
@@ -120,11 +121,13 @@ def reserve(
 ) -> list[dict[str, Any]]:
     """What a turn that may cost up to `usd` dollars and `tokens` tokens takes: a row for each cap that counts it.
 
-    A turn without a key, or without an end user, is not counted by the caps on these.
+    A turn without a key, or without an end user, is not counted by the caps on these. `key_family` are the keys that
+    the key replaced or that replace it: to a cap they are one key.
     """
     rows = []
+    keys = () if api_key_id is None else (api_key_id, *key_family)
     for cap in caps:
-        subject = _subject_of(cap, api_key_id, end_user, conversation_id)
+        subject = _subject_of(cap, keys, end_user, conversation_id)
         if subject is not None:
             starts, resets = period_at(cap.period, now)
             rows.append(
@@ -141,16 +144,18 @@ def reserve(
     return rows
 
 
-def _subject_of(cap: Cap, api_key_id: UUID | None, end_user: str, conversation_id: UUID) -> str | None:
+def _subject_of(cap: Cap, keys: Sequence[UUID], end_user: str, conversation_id: UUID) -> str | None:
     if cap.scope == "agent":
         return ""
     if cap.scope == "conversation":
         return str(conversation_id)
     if cap.scope == "end_user":
         return end_user[:_SUBJECT_LENGTH] or None
-    if api_key_id is None or (cap.api_key_id is not None and cap.api_key_id != api_key_id):
+    if not keys:
         return None
-    return str(api_key_id)
+    if cap.api_key_id is None:
+        return str(min(keys))  # the oldest: ids are in the order of time, so a rotation never changes it
+    return str(cap.api_key_id) if cap.api_key_id in keys else None
 
 
 @lru_cache(maxsize=4096)

@@ -71,6 +71,7 @@ class BudgetCounter(Identified):
     """
 
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="counters", db_constraint=False)
+    # A key's is the id that the budget names, else that of the oldest key of those that replaced one another.
     subject = models.CharField(max_length=255)  # "" | key's id | end user | conversation's id
     starts_at = models.DateTimeField()
     resets_at = models.DateTimeField(null=True)

@@ -48,6 +48,7 @@ async def reserve_for(
     return reserve(
         agent.caps,
         api_key_id=principal.api_key_id,
+        key_family=principal.key_family,
         end_user=end_user,
         conversation_id=conversation_id,
         usd=cost_usd(endpoint.model, read, written, endpoint.prices),

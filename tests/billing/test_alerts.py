@@ -6,6 +6,7 @@ from django.core import mail
 from django.utils import timezone
 
 from accounts.models import Membership, Role
+from agents.services import rotate_api_key, update_api_key
 from billing.models import Budget, BudgetCounter
 from billing.signals import budget_alert
 from billing.tasks import delete_old_counters, tell_budget_alerts
@@ -63,6 +64,21 @@ def test_alert_speaks_the_owners_language_and_names_the_key(budget):
         and "Dépensé\u00a0: 4,10\u00a0$US\n" in letter.body
         and "Spent" not in letter.body
     )
+
+
+def test_alert_names_a_rotated_key_as_its_heir_is_called(budget):
+    agent = budget.workspace.agents.get()
+    make_key(agent, "Shop")
+    key = agent.api_keys.get()
+    for name in ("Shop 2", "Boutique"):
+        heir, _ = rotate_api_key(key=key, actor=None, overlap=timedelta(0))
+        key = update_api_key(key=heir, changes={"name": name})
+    budget.scope = "api_key"
+    budget.save()
+    make_counter(budget, subject=str(agent.api_keys.earliest("created_at").pk))
+    tell_budget_alerts()
+    (letter,) = mail.outbox
+    assert "(Boutique)" in letter.body
 
 
 def test_alert_stays_due_while_the_mail_server_is_away(budget, settings):

@@ -54,10 +54,10 @@ def make_budget(workspace=None, **fields):
     return Budget.objects.create(workspace=workspace, **given)
 
 
-def ask(budgets, usd="0.1", tokens=100, api_key_id=None, end_user="", conversation_id=None, now=NOW):
+def ask(budgets, usd="0.1", tokens=100, api_key_id=None, key_family=(), end_user="", conversation_id=None, now=NOW):
     return reserve(
         [cap_of(budget) for budget in budgets],
-        api_key_id=api_key_id, end_user=end_user, conversation_id=conversation_id or uuid4(),
+        api_key_id=api_key_id, key_family=key_family, end_user=end_user, conversation_id=conversation_id or uuid4(),
         usd=Decimal(usd), tokens=tokens, now=now,
     )  # fmt: skip
 
@@ -213,6 +213,23 @@ async def test_each_scope_has_counters_of_its_own(link, budget):
     counts = {name: await BudgetCounter.objects.filter(budget=row).acount() for name, row in made.items()}
     assert counts == {"api_key": 2, "end_user": 2, "conversation": 2, "named": 1}
     assert (await counter_of(budget)).reserved_tokens == 300
+
+
+@pytest.mark.parametrize("named", [None, 0, 1])
+def test_keys_that_replaced_one_another_are_one_to_a_budget(named):
+    keys = sorted(uuid7() for _ in range(3))  # in the order of their making, even of one millisecond
+    cap = Cap(uuid4(), "api_key", None if named is None else keys[named], "day")
+
+    def counter_for(key, family=()):
+        turn = {"end_user": "", "conversation_id": uuid4(), "usd": Decimal(0), "tokens": 1, "now": NOW}
+        return [row["counter"] for row in reserve([cap], api_key_id=key, key_family=family, **turn)]
+
+    alone = counter_for(keys[named or 0])
+    for size in (2, 3):
+        families = [keys[:size], keys[:size][::-1]]
+        assert {tuple(counter_for(key, family)) for key in keys[:size] for family in families} == {tuple(alone)}
+    stranger = uuid7()
+    assert counter_for(stranger, (stranger,)) != alone
 
 
 @pytest.mark.parametrize(
