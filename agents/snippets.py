@@ -136,7 +136,9 @@ def _python(addresses: Addresses, question: str) -> list[Block]:
         '        if name == "event":\n'
         "            event = value\n"
         '        elif name == "data" and event == "delta":\n'
-        '            print(json.loads(value)["text"], end="", flush=True)'
+        '            print(json.loads(value)["text"], end="", flush=True)\n'
+        '        elif name == "data" and event == "error":\n'
+        '            raise SystemExit(json.loads(value)["error"]["message"])'
     )
     whole = '    print(json.load(answer)["content"])'
     return [
@@ -166,6 +168,7 @@ def _node(addresses: Addresses, question: str) -> list[Block]:
         "  for (const event of events) {\n"
         "    const [, name, data] = /event: (.+)\\ndata: (.+)/.exec(event) ?? [];\n"
         '    if (name === "delta") process.stdout.write(JSON.parse(data).text);\n'
+        '    if (name === "error") throw new Error(JSON.parse(data).error.message);\n'
         "  }\n"
         "}"
     )
@@ -229,7 +232,9 @@ def _websocket(addresses: Addresses, question: str) -> list[Block]:
         "    for frame in map(json.loads, socket):\n"
         '        if frame["event"] == "delta":\n'
         '            print(frame["data"]["text"], end="", flush=True)\n'
-        '        elif frame["event"] in ("run.finished", "error"):\n'
+        '        elif frame["event"] == "error":\n'
+        '            raise SystemExit(frame["data"]["error"]["message"])\n'
+        '        elif frame["event"] == "run.finished":\n'
         "            break"
     )
     return [Block(["import json\n", _PYTHON_IMPORT, "\n", start, _PYTHON_BEARER, rest])]

@@ -77,18 +77,23 @@ def without_key(page: Page, name: str, number: int = 1) -> str:
 
 
 def run(name: str, code: str, folder: Path, key: str = "") -> str:
-    """What the code prints, run as a file in an empty folder."""
+    """What the code prints."""
+    done = run_file(name, code, folder, key)
+    assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def run_file(name: str, code: str, folder: Path, key: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the code as a file in an empty folder."""
     command = RUNNERS[name]
     (folder / command[1]).write_text(code, encoding="utf-8")
     if name == "openai-node":
         (folder / "node_modules").symlink_to(ROOT / "node_modules")
     path = f"{NODE_FOLDER}{os.pathsep}{os.environ['PATH']}"
     environment = {"PATH": path, "HOME": str(folder), "PYTHONIOENCODING": "utf-8", "GILO_API_KEY": key}
-    done = subprocess.run(
+    return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False, encoding="utf-8"
     )
-    assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def answer_in(name: str, number: int, printed: str) -> str:
@@ -117,6 +122,14 @@ def test_code_that_reads_the_key_from_the_environment_runs(shown: Page, tmp_path
     code = without_key(shown, name, number)
     assert key not in code
     assert answer_in(name, number, run(name, code, tmp_path, key)) == SAYING
+
+
+@pytest.mark.parametrize("name", [name for name in RUNNERS if name != "curl"])
+def test_streaming_code_fails_aloud_when_the_model_fails(shown: Page, tmp_path: Path, name: str) -> None:
+    code = code_of(shown, name).replace("SAY:", "FAULT:400 SAY:")
+    done = run_file(name, code, tmp_path)
+    assert done.returncode != 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    assert "The model's provider refused the request with status 400." in done.stderr
 
 
 def test_mcp_configuration_opens_the_agents_tools(shown: Page) -> None:
