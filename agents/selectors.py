@@ -12,8 +12,9 @@ from core.errors import NotFound
 from core.tenancy import ScopedQuerySet
 
 _DRAFT_QUERY = f"""
-SELECT {AGENT_COLUMNS}
+SELECT workspace.plan, {AGENT_COLUMNS}
 FROM agents_agent agent JOIN agents_agentversion version ON version.id = agent.draft_version_id
+JOIN accounts_workspace workspace ON workspace.id = agent.workspace_id
 WHERE agent.id = %s AND agent.workspace_id = %s
 """  # noqa: S608 - constants of ours
 
@@ -67,12 +68,13 @@ def list_api_keys(agent: Agent) -> ScopedQuerySet[ApiKey]:
     return agent.api_keys.filter(revoked_at=None).exclude(kind__in=(KeyKind.HOSTED, KeyKind.STORE))
 
 
-async def load_draft_agent(workspace_id: UUID, agent_id: UUID) -> ChatAgent:
-    """The agent as its builder sees it (never cached: the playground must run what was just saved)."""
+async def load_draft_agent(workspace_id: UUID, agent_id: UUID) -> tuple[ChatAgent, str]:
+    """The agent as its builder sees it (never cached: the playground must run what was just saved), and the plan."""
     rows = await fetch_all(_DRAFT_QUERY, [agent_id, workspace_id])
     if not rows:
         raise NotFound()
-    return make_chat_agent(rows[0])
+    plan, *agent = rows[0]
+    return make_chat_agent(agent), plan
 
 
 async def load_card(agent_id: UUID) -> AgentCard:

@@ -1,6 +1,7 @@
-"""Rate limits at the doors of keys: each request is counted once, for its workspace and for its visitor.
+"""Rate limits at the doors: each request is counted once, for its workspace and for its visitor.
 
-`admit` is called where a key is authorised (chat.transports.doors), so no door forgets it. What it decided belongs to
+`admit` is called where a key is authorised, `admit_member` where a member enters the playground (both in
+chat.transports.doors), so no door forgets them. What it decided belongs to
 the request's context; whoever writes the answer's head asks `current_decision`.
 """
 
@@ -20,11 +21,11 @@ from core.ratelimit import DAY_SECONDS, MINUTE_SECONDS, UNLIMITED, Decision, Rat
 VISITOR_WINDOWS = (Window("minute", MINUTE_SECONDS, 20),)
 # The ids of runs begin with their time, so an index of each agent's runs finds the day's.
 _TODAY_QUERY = """
-SELECT count(*) FROM agents_agent agent
-JOIN chat_run run ON run.agent_id = agent.id AND run.id >= %s AND run.api_key_id IS NOT NULL
-    AND NOT run.is_platform_paid
+SELECT count(*) FROM agents_agent agent JOIN chat_run run ON run.agent_id = agent.id AND run.id >= %s AND {kind}
 WHERE agent.workspace_id = %s
 """
+_BY_KEY_TODAY = _TODAY_QUERY.format(kind="run.api_key_id IS NOT NULL AND NOT run.is_platform_paid")
+_IN_PLAYGROUND_TODAY = _TODAY_QUERY.format(kind="run.api_key_id IS NULL")
 
 limiter = RateLimiter(settings.REDIS_URL)
 _decision: ContextVar[Decision | None] = ContextVar("rate_decision", default=None)
@@ -58,6 +59,18 @@ async def admit(identity: KeyIdentity) -> bool:
     return is_over
 
 
+async def admit_member(workspace_id: UUID, plan: str) -> None:
+    """Count one question of a member; raises RateLimited.
+
+    Playgrounds have as much as the plan gives to programs, counted by itself: trying an agent out takes nothing from
+    those who use it, and no login is a way around the plan.
+    """
+    decision = await limiter.hit(f"playground:{workspace_id}", windows_of(plan), _count_playground_today)
+    _decision.set(decision)
+    if not decision.allowed:
+        raise RateLimited(decision)
+
+
 def _is_day_full(decision: Decision) -> bool:
     return not decision.allowed and decision.window is not None and decision.window.seconds == DAY_SECONDS
 
@@ -70,5 +83,13 @@ def _tighter(decision: Decision, other: Decision) -> Decision:
 
 
 async def _count_today(subject: str, since: datetime) -> int:
-    rows = await fetch_all(_TODAY_QUERY, [first_uuid7(since), UUID(subject)])
+    return await _count(_BY_KEY_TODAY, subject, since)
+
+
+async def _count_playground_today(subject: str, since: datetime) -> int:
+    return await _count(_IN_PLAYGROUND_TODAY, subject.removeprefix("playground:"), since)
+
+
+async def _count(query: str, workspace_id: str, since: datetime) -> int:
+    rows = await fetch_all(query, [first_uuid7(since), UUID(workspace_id)])
     return int(rows[0][0])

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from accounts.doors import authenticate_scope, comes_from_own_page, read_headers
 from accounts.permissions import Principal, authorize
-from agents.keys import KeyIdentity, require_origin, resolve_key
-from chat.transports.admission import admit
+from agents.keys import ChatAgent, KeyIdentity, require_origin, resolve_key
+from agents.selectors import load_draft_agent
+from chat.transports.admission import admit, admit_member
 from core.errors import NotAuthenticated, NotFound
 
 
@@ -46,6 +47,14 @@ def check_origin(identity: KeyIdentity, scope: Any) -> None:
     headers = read_headers(scope)
     if not (identity.end_user and comes_from_own_page(headers)):
         require_origin(identity, headers.get("origin", ""))
+
+
+async def enter_playground(principal: Principal, agent_id: UUID, *, is_counted: bool = True) -> ChatAgent:
+    """The agent's draft for a member who asks it something. Raises NotFound, RateLimited."""
+    agent, plan = await load_draft_agent(principal.workspace_id, agent_id)
+    if is_counted:
+        await admit_member(principal.workspace_id, plan)
+    return agent
 
 
 async def authorize_member(scope: Any, policy: str) -> Principal:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from accounts.permissions import Principal
 from agents.keys import ChatAgent
-from agents.selectors import load_draft_agent
 from chat.execution import Turn
 from chat.models import Channel
 from chat.repeats import Answering, start_once
@@ -14,7 +13,7 @@ from chat.runtime.events import ERROR, RUN_FINISHED, Event
 from chat.runtime.intake import read_chat_input
 from chat.selectors import follow_run, load_run
 from chat.services import cancel_run
-from chat.transports.doors import authorize_key, authorize_member
+from chat.transports.doors import authorize_key, authorize_member, enter_playground
 from chat.transports.http import Endpoint, Request
 from core.errors import BadRequest, GiloError
 
@@ -33,7 +32,7 @@ async def chat_as_member(request: Request) -> None:
     """POST /api/agents/{id}/chat: the playground, on the agent's draft."""
     received_at = time.monotonic()
     principal = await authorize_member(request.scope, CHAT)
-    agent = await load_draft_agent(principal.workspace_id, request.path_id("agent_id"))
+    agent = await enter_playground(principal, request.path_id("agent_id"))
     await _answer_chat(request, principal, agent, Channel.PLAYGROUND, received_at)
 
 

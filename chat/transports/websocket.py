@@ -17,7 +17,6 @@ from uuid import UUID
 from accounts.doors import authenticate_scope
 from accounts.permissions import Principal, authorize
 from agents.keys import KEY_PREFIX, ChatAgent
-from agents.selectors import load_draft_agent
 from chat.errors import AccessEnded, ConversationBusy
 from chat.execution import Turn, start_run
 from chat.models import Channel
@@ -26,7 +25,7 @@ from chat.runtime.intake import read_chat_input
 from chat.selectors import follow_run, load_run
 from chat.services import cancel_run
 from chat.streams import access_watchers, follow_live
-from chat.transports.doors import authorize_key, check_origin
+from chat.transports.doors import authorize_key, check_origin, enter_playground
 from chat.transports.http import Receive, Scope, Send, token_from
 from core.api import parse_json, to_gilo_error
 from core.errors import GiloError, NotAuthenticated, NotFound, RequestTimeout, ValidationFailed
@@ -127,7 +126,7 @@ class ChatSocket:
         if principal is None:
             raise NotAuthenticated()
         self.principal = principal
-        return await load_draft_agent(principal.workspace_id, agent_id)
+        return await enter_playground(principal, agent_id, is_counted=is_counted)
 
     async def _read(self) -> Any:
         message = await self._receive()

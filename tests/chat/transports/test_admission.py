@@ -5,14 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 from django.utils import timezone
+from websockets.sync.client import connect
 
-from accounts.models import Workspace
+from accounts.models import Membership, Role, Workspace
 from agents.keys import forget_keys
 from billing.plans import PLANS, Plan
 from chat.transports.admission import limiter
 from tests.chat.conftest import make_client
+from tests.chat.transports.test_doors import sign_in
 from tests.chat.visiting import make_visitor, make_widget_key
-from tests.factories import make_agent
+from tests.factories import make_agent, make_user
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +114,37 @@ def test_reached_limit_still_lets_a_run_be_stopped(client_with_key):
             pass
         assert client_with_key.cancel(run_id).status_code == 202
         assert list(events)[-1].name == "run.finished"
+
+
+@pytest.fixture
+def playground(server, agent):
+    """A member's browser in the workspace of `agent`."""
+    user = make_user()
+    Membership.objects.create(workspace=agent.workspace, user=user, role=Role.EDITOR)
+    client = sign_in(server, agent.workspace, user)
+    client.agent_id = str(agent.pk)
+    yield client
+    client.session.close()
+
+
+def test_playground_has_the_plans_limit_again_at_all_its_doors(client_with_key, playground):
+    for _ in range(30):
+        playground.ask()
+    refused = playground.post_chat(stream=False)
+    assert (refused.status_code, refused.headers["X-RateLimit-Remaining"]) == (429, "0")
+    assert "30 requests a minute" in refused.json()["error"]["message"]
+    socket_url = f"{playground.url.replace('http', 'ws', 1)}/ws/agents/{playground.agent_id}/chat"
+    with connect(socket_url, additional_headers=playground.headers, origin=playground.url) as socket:
+        socket.send('{"message": "Hello"}')
+        assert "rate_limited" in socket.recv(timeout=10)
+    response = client_with_key.post_chat(stream=False)
+    assert response.headers["X-RateLimit-Remaining"] == "29", "programs have their own"
+
+
+def test_restart_does_not_forget_the_playgrounds_day(playground, monkeypatch):
+    monkeypatch.setattr(limiter, "_clock", lambda: timezone.now().timestamp())
+    Workspace.objects.update(plan="daily")
+    for _ in range(3):
+        playground.ask()
+    monkeypatch.setattr(limiter, "_tallies", {})  # as after a restart
+    assert "3 requests a day" in playground.post_chat(stream=False).json()["error"]["message"]
