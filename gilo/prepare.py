@@ -24,6 +24,7 @@ def prepare_database() -> None:
             call_command("migrate", interactive=False, verbosity=0)
         if settings.SEED_DEMO:
             _seed()
+        _narrow_landing_key()
     connection.close()
 
 
@@ -55,3 +56,9 @@ def _seed() -> None:
     except ModuleNotFoundError:
         return
     seed_demo()
+
+
+def _narrow_landing_key() -> None:
+    from gilo.demo import narrow_landing_key  # as above
+
+    narrow_landing_key()
