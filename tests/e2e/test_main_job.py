@@ -85,6 +85,26 @@ def test_documents_can_be_searched_read_and_deleted(builder, tmp_path: Path) -> 
     expect(page.locator(".document", has_text="notes.md")).to_be_visible()
 
 
+def test_each_number_of_a_mark_opens_its_source(builder, tmp_path: Path) -> None:
+    page = builder.page
+    page.get_by_role("tab", name="Knowledge").click()
+    files = [tmp_path / f"leave-{number}.md" for number in (1, 2, 3)]
+    for number, file in enumerate(files, 1):
+        file.write_text(f"# Leave, part {number}\n\nRule {number} on annual leave.")
+    page.locator("[data-files]").set_input_files(files)
+    expect(page.locator(".document[data-status=ready]")).to_have_count(3, timeout=60_000)
+
+    ask(page, "SAY:On annual leave: 25 days [1, 2]. Also see [3].")
+    expect(answer(page)).to_have_attribute("data-state", "complete")
+    marks = answer(page).locator(".prose .cite")
+    expect(marks).to_have_text(["1", "2", "3"])
+    expect(answer(page).locator(".prose")).not_to_contain_text("[")
+    expect(answer(page).locator(".msg__sources .cite")).to_have_count(3)
+    marks.nth(1).click()
+    expect(page.locator("dialog.source .cite--static")).to_have_text("2")
+    page.keyboard.press("Escape")
+
+
 def test_key_made_on_the_page_opens_the_agent_to_the_openai_client_until_revoked(builder) -> None:
     page = builder.page
     agent_id = re.search(r"/agents/([0-9a-f-]{36})", page.url)[1]

@@ -1,5 +1,5 @@
 // Markdown of a model, which nobody vouches for, as DOM that can do nothing: no HTML of its own, no image, no frame, no
-// form, no style. Links say where they lead. Citation marks like [1] become buttons.
+// form, no style. Links say where they lead. Citation marks like [1] and [1, 2] become buttons.
 
 import DOMPurify from "dompurify";
 import { Marked } from "marked";
@@ -43,7 +43,7 @@ const POLICY = {
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
 };
-const CITATION = /\[(\d{1,3})\]/g;
+const CITATION = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]/g; // as chat/runtime/outcome.py reads them
 
 const escapeHtml = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
@@ -143,9 +143,13 @@ function splitCitations(text, { citations, onCite, t }) {
   const parts = [];
   let from = 0;
   for (const match of text.matchAll(CITATION)) {
-    const citation = citations.get(Number(match[1]));
-    if (!citation) continue;
-    parts.push(text.slice(from, match.index).replace(/ $/, "\u00a0"), citeButton(citation, onCite, t));
+    const numbers = match[1].split(",").map(Number);
+    if (!numbers.some((number) => citations.has(number))) continue;
+    parts.push(text.slice(from, match.index).replace(/ $/, "\u00a0"));
+    for (const number of numbers) {
+      const citation = citations.get(number);
+      parts.push(citation ? citeButton(citation, onCite, t) : `[${number}]`);
+    }
     from = match.index + match[0].length;
   }
   parts.push(text.slice(from));
