@@ -327,7 +327,7 @@ async def _finish(run: LiveRun, turn: Turn, outcome: Outcome, start: dict[str, A
     """Make the end durable, then tell it."""
     now = time.monotonic()
     content = run.answer.text
-    usage = run.answer.usage or _estimate_usage(run, outcome)
+    usage = run.answer.usage = run.answer.usage or _estimate_usage(run, outcome)
     cost = cost_usd(run.model, usage.input_tokens, usage.output_tokens, run.prices)
     latency_ms = round((now - run.received_at) * 1000)
     ttft_ms = None if run.first_text_at is None else round((run.first_text_at - run.received_at) * 1000)

@@ -5,6 +5,7 @@ The key is kept with the run for a day; a run that failed gives it back, so that
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -13,11 +14,11 @@ from uuid import UUID
 from accounts.permissions import Principal
 from chat.errors import IdempotencyMismatch, RequestRepeated
 from chat.execution import Turn, start_run
-from chat.runtime.events import Event
+from chat.runtime.events import ERROR, Event
 from chat.selectors import StoredRun, follow_run, load_run
 from chat.streams import live_runs
 from core.async_db import fetch_all
-from core.errors import GiloError, ValidationFailed
+from core.errors import GiloError, NotFound, Unavailable, ValidationFailed
 
 KEY_LENGTH = 255
 _FIND_QUERY = "SELECT id, request_digest FROM chat_run WHERE api_key_id = %s AND idempotency_key = %s"
@@ -38,6 +39,8 @@ class Answering(Protocol):
     def answer_id(self) -> UUID: ...
     @property
     def failure(self) -> GiloError | None: ...
+    @property
+    def so_far(self) -> tuple[str, int, int]: ...
     def follow(self, after: int = 0) -> AsyncIterator[list[Event]]: ...
 
 
@@ -65,8 +68,19 @@ class StoredAnswer:
         live = live_runs.get(self.run.id)
         return live.failure if live is not None else _failure_of(self.run.error)
 
-    def follow(self, after: int = 0) -> AsyncIterator[list[Event]]:
-        return follow_run(self.principal, self.run, after)
+    @property
+    def so_far(self) -> tuple[str, int, int]:
+        """As of a live run."""
+        live = live_runs.get(self.run.id)
+        return live.so_far if live is not None else (self.run.content, self.run.input_tokens, self.run.output_tokens)
+
+    async def follow(self, after: int = 0) -> AsyncIterator[list[Event]]:
+        """The run's events; `failure` and `so_far` know of its end when an `error` tells it."""
+        async for group in follow_run(self.principal, self.run, after):
+            if group and group[-1].name == ERROR:
+                with suppress(NotFound, Unavailable):  # deleted meanwhile; or only the database is away
+                    self.run = await load_run(self.principal, self.run.id)
+            yield group
 
 
 async def start_once(turn: Turn, key: str, body: bytes) -> Answering:

@@ -52,6 +52,12 @@ class LiveRun:
         self.is_generating = False
         self._waiting: list[asyncio.Future[None]] = []
 
+    @property
+    def so_far(self) -> tuple[str, int, int]:
+        """The answer's text, and the tokens read and written, once they are counted."""
+        usage = self.answer.usage
+        return (self.answer.text, usage.input_tokens, usage.output_tokens) if usage else (self.answer.text, 0, 0)
+
     def publish(self, name: str, data: Any) -> None:
         """Tell the followers; `run.finished` and `error` are the last that they hear."""
         self.place += 1

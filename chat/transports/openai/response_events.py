@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 
+from chat.repeats import Answering
 from chat.runtime.events import DELTA, ERROR, KEEP_ALIVE, RUN_FINISHED, RUN_STARTED, Event
-from chat.streams import LiveRun
 from chat.transports.openai.response_objects import (
     Heading,
+    describe_end,
     describe_item,
-    describe_live_end,
     describe_open,
     describe_part,
 )
@@ -23,9 +23,9 @@ _EMPTY_PART = orjson.dumps(describe_part("", []))
 
 
 class ResponseEvents:
-    """Translates a live run's events, in their order, to the stream of one response."""
+    """Translates a run's events, in their order, to the stream of one response: of a live run or of a stored one."""
 
-    def __init__(self, heading: Heading, run: LiveRun) -> None:
+    def __init__(self, heading: Heading, run: Answering) -> None:
         self._heading = heading
         self._run = run
         self._number = 0
@@ -58,7 +58,7 @@ class ResponseEvents:
         return self._event(b"response.output_item.added", item) + self._event(b"response.content_part.added", part)
 
     def _end(self, event: Event) -> bytes:
-        response = describe_live_end(self._heading, event, self._run)
+        response = describe_end(self._heading, event, self._run.so_far)
         closing = b""
         if self._has_item and event.name == RUN_FINISHED:
             item = response["output"][0]

@@ -1,4 +1,4 @@
-"""The `response` object of the Responses API, from a live run or from its rows."""
+"""The `response` object of the Responses API, from a run's events or from its rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,6 @@ from uuid import UUID
 
 from chat.runtime.events import ERROR, Event
 from chat.selectors import STREAMING, StoredRun, describe_run, describe_usage
-from chat.streams import LiveRun
 from chat.transports.openai.citations import annotate_response
 from chat.transports.openai.errors import ResponseNotFound
 
@@ -101,24 +100,17 @@ def describe_failed(heading: Heading, error: dict[str, Any], text: str, usage: d
     return {**heading.said, **failed}
 
 
-def describe_stored(run: StoredRun, model: str) -> dict[str, Any]:
-    """A response as its rows tell it: without what only its request said."""
-    heading = Heading(run.id, run.answer_id, model)
+def describe_stored(heading: Heading, run: StoredRun) -> dict[str, Any]:
+    """A response as its rows tell it."""
     if run.status == STREAMING:
         return describe_open(heading, run.content)
-    return describe_end(heading, describe_run(run)[-1], run.content, run.input_tokens, run.output_tokens)
+    return describe_end(heading, describe_run(run)[-1], (run.content, run.input_tokens, run.output_tokens))
 
 
-def describe_live_end(heading: Heading, event: Event, run: LiveRun) -> dict[str, Any]:
-    """A response by the last event of its live run."""
-    usage = run.answer.usage
-    tokens = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
-    return describe_end(heading, event, run.answer.text, *tokens)
-
-
-def describe_end(heading: Heading, event: Event, text: str, input_tokens: int, output_tokens: int) -> dict[str, Any]:
-    """A response by the last event of its run."""
+def describe_end(heading: Heading, event: Event, so_far: tuple[str, int, int]) -> dict[str, Any]:
+    """A response by the last event of its run; `so_far` as `Answering` has it."""
     if event.name == ERROR:
+        text, input_tokens, output_tokens = so_far
         usage = describe_usage(input_tokens, output_tokens, 0)
         return describe_failed(heading, event.data["error"], text, usage)
     return describe_finished(heading, event.data)

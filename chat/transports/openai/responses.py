@@ -4,8 +4,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from accounts.permissions import Principal
-from chat.errors import RequestRepeated
-from chat.repeats import Answering
+from chat.repeats import Answering, StoredAnswer
 from chat.selectors import load_run
 from chat.services import cancel_run
 from chat.streams import LiveRun, follow_live, live_runs
@@ -71,14 +70,12 @@ async def create_response(request: Request) -> None:
     wanted = read_response_request(await request.read_json())
     require_model(caller.agent, wanted.model)
     run = await _start(request, caller, wanted)
-    if not isinstance(run, LiveRun):
-        await _respond_again(request, caller.principal, run, wanted)
-        return
     heading = Heading(run.run_id, run.answer_id, wanted.model, _describe_request(wanted, caller))
     if wanted.stream:
         await request.respond_stream(run.follow(), ResponseEvents(heading, run).encode)
     elif wanted.background:
-        await request.respond_json(200, describe_open(heading))
+        stored = run.run if isinstance(run, StoredAnswer) else None
+        await request.respond_json(200, describe_stored(heading, stored) if stored else describe_open(heading))
     else:
         end = await wait_for_end(run)
         await request.respond_json(200, describe_finished(heading, end.data))
@@ -153,21 +150,13 @@ async def _start(request: Request, caller: Caller, wanted: ResponseRequest) -> A
     return run
 
 
-async def _respond_again(request: Request, principal: Principal, run: Answering, wanted: ResponseRequest) -> None:
-    """The response of the request that this one repeats (same Idempotency-Key), once it is there."""
-    if wanted.stream:
-        raise RequestRepeated(f"This request was made before: GET /api/v1/responses/resp_{run.run_id.hex}.")
-    if not wanted.background:
-        await wait_for_end(run)
-    await _respond_stored(request, principal, run.run_id, wanted.model)
-
-
 async def _respond_stored(request: Request, principal: Principal, run_id: UUID, model: str) -> None:
+    """The response by its rows alone: without what only its request said."""
     try:
         run = await load_run(principal, run_id)
     except NotFound:
         raise ResponseNotFound() from None
-    await request.respond_json(200, describe_stored(run, model))
+    await request.respond_json(200, describe_stored(Heading(run.id, run.answer_id, model), run))
 
 
 def _path_id(request: Request) -> UUID:
