@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -124,7 +125,8 @@ class EmbeddedPostgres:
 
     def _recorded_pid(self) -> int | None:
         try:
-            return int((self.data_dir / "postmaster.pid").read_text(encoding="ascii").split()[0])
+            # Bytes: the file goes on with the folder's name, in whatever letters.
+            return int((self.data_dir / "postmaster.pid").read_bytes().split()[0])
         except (FileNotFoundError, IndexError, ValueError):
             return None
 
@@ -143,14 +145,22 @@ class EmbeddedPostgres:
         self._forget_foreign_pid()
         if self._log.stat().st_size > _LARGEST_LOG:
             os.truncate(self._log, 0)
-        options = " ".join(f"-c {name}='{value}'" for name, value in _SERVER_SETTINGS.items())
+        # pg_ctl hands both names to a shell in double quotes, where $ and " keep their meaning: only words of ours.
         result = self._run(
-            "pg_ctl", "-w", "-t", str(_START_SECONDS), "-D", self.data_dir, "-l", self._log,
-            "-o", f"-k '{self.sockets}' {options}", "start",
+            "pg_ctl", "-w", "-t", str(_START_SECONDS), "-D", self.data_dir.name, "-l", self._log.name,
+            "-o", self._server_options(), "start",
             check=last_try or "still in use" not in self._end_of_log(),
+            directory=self.data_dir.parent,
         )  # fmt: skip
         if result.returncode:
             time.sleep(0.3)  # the children of a killed server are still letting go of its memory
+
+    def _server_options(self) -> str:
+        # Said whole, the folder replaces the bare name above: a later process knows the server by it.
+        words = ["-D", str(self.data_dir), "-k", str(self.sockets)]
+        for name, value in _SERVER_SETTINGS.items():
+            words += ["-c", f"{name}={value}"]
+        return shlex.join(words)
 
     def _forget_foreign_pid(self) -> None:
         """After a reboot the recorded pid may belong to anyone; PostgreSQL would take that for a living server.
@@ -161,8 +171,8 @@ class EmbeddedPostgres:
         (self.sockets / f"{_SOCKET_NAME}.lock").unlink(missing_ok=True)
         path = self.data_dir / "postmaster.pid"
         if self._recorded_pid() is not None:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            path.write_text("\n".join([str(_NOBODYS_PID), *lines[1:], ""]), encoding="utf-8")
+            _pid, newline, rest = path.read_bytes().partition(b"\n")
+            path.write_bytes(str(_NOBODYS_PID).encode() + newline + rest)
 
     def _stop_as_last(self, users: TextIO) -> bool:
         try:
@@ -199,7 +209,9 @@ class EmbeddedPostgres:
             if not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o001)  # pass through only: it cannot list or read
 
-    def _run(self, program: str, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+    def _run(
+        self, program: str, *arguments: str | Path, check: bool = True, directory: Path = Path("/")
+    ) -> subprocess.CompletedProcess[bytes]:
         as_system_user = os.geteuid() == 0 and program != "pg_isready"
         # Output goes to a file: pg_ctl's child keeps the descriptors open, so a pipe would never reach its end.
         with tempfile.TemporaryFile() as output:
@@ -211,7 +223,7 @@ class EmbeddedPostgres:
                 user=_SYSTEM_USER if as_system_user else None,
                 group=_SYSTEM_USER if as_system_user else None,
                 extra_groups=[] if as_system_user else None,
-                cwd="/",
+                cwd=directory,
                 check=False,
             )
             if check and result.returncode:
@@ -235,7 +247,7 @@ def _command_line(pid: int) -> str:
     proc = Path("/proc")
     if (proc / "self").exists():
         try:
-            return (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace")
+            return os.fsdecode((proc / str(pid) / "cmdline").read_bytes())
         except (FileNotFoundError, ProcessLookupError):
             return ""
     listing = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
