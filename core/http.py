@@ -9,7 +9,6 @@ Addresses that the operator set (OPENAI_BASE_URL, OLLAMA_URL, EMBEDDING_BASE_URL
 import asyncio
 import re
 import socket
-import time
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -182,10 +181,10 @@ class GuardedTransport(httpx2.BaseTransport):
     """httpx2's side of the guard: the request goes to the checked address, Host and TLS name stay the original's."""
 
     def __init__(self, max_bytes: int, max_seconds: float) -> None:
-        self._max_bytes, self._max_seconds = max_bytes, max_seconds
-        # no kept connections: httpx2 would share one between host names that have the same address
-        limits = httpx2.Limits(max_connections=10, max_keepalive_connections=0)
-        self._inner = httpx2.HTTPTransport(trust_env=False, limits=limits)
+        from core.http_deadline import DeadlineTransport  # what it stands on is slow to import: only where it is used
+
+        self._max_bytes = max_bytes
+        self._inner = DeadlineTransport(max_seconds)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
@@ -204,7 +203,7 @@ class GuardedTransport(httpx2.BaseTransport):
         return httpx2.Response(
             response.status_code,
             headers=response.headers,
-            stream=_LimitedStream(response.stream, self._max_bytes, self._max_seconds),
+            stream=_LimitedStream(response.stream, self._max_bytes),
             extensions=response.extensions,
         )
 
@@ -218,18 +217,16 @@ class GuardedTransport(httpx2.BaseTransport):
 
 
 class _LimitedStream(httpx2.SyncByteStream):
-    """A body that ends in an error when it is too long or too slow, however regularly it drips."""
+    """A body that ends in an error when it is too long."""
 
-    def __init__(self, inner: Any, max_bytes: int, max_seconds: float) -> None:
-        self._inner, self._left, self._deadline = inner, max_bytes, time.monotonic() + max_seconds
+    def __init__(self, inner: Any, max_bytes: int) -> None:
+        self._inner, self._left = inner, max_bytes
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._inner:
             self._left -= len(piece)
             if self._left < 0:
                 raise httpx2.ReadError("The answer is too large.")
-            if time.monotonic() > self._deadline:
-                raise httpx2.ReadTimeout("The answer comes too slowly.")
             yield piece
 
     def close(self) -> None:
@@ -248,7 +245,7 @@ def resolve_host(host: str, port: int) -> list[str]:
 def egress_httpx_client(timeout: float = 15.0, max_bytes: int = MAX_ANSWER_BYTES) -> httpx2.Client:
     """A client for the openai SDK towards an address that a user chose; redirects are not followed.
 
-    `timeout` is in seconds for each read, and for a whole body; a body over `max_bytes` is an error.
+    `timeout` is in seconds for each whole exchange, from the connect on; a body over `max_bytes` is an error.
     """
     return httpx2.Client(
         transport=GuardedTransport(max_bytes, max_seconds=timeout),

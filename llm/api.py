@@ -15,6 +15,7 @@ from core.fields import PlainCharField
 from llm import selectors, services
 from llm.catalog import prices_of
 from llm.models import MOST_PRICE, ModelEndpoint
+from llm.outgoing import probing
 from llm.routing import is_operator_address
 from llm.types import ProbeResult, Target
 
@@ -206,13 +207,16 @@ class ModelEndpointDetail(ModelEndpointView):
 class ModelEndpointProbe(ModelEndpointView):
     policy = {"POST": "model_endpoint.edit"}
 
-    @extend_schema(request=ProbeInputSerializer, responses={200: ProbeResultSerializer, 422: ErrorSerializer})
+    @extend_schema(
+        request=ProbeInputSerializer,
+        responses={200: ProbeResultSerializer, 422: ErrorSerializer, 429: ErrorSerializer},
+    )
     def post(self, request: Request) -> Response:
         """Try values out without saving them: address, list of models, one short answer."""
         given = self.read(ProbeInputSerializer)
         address = services.clean_url(given["base_url"])
         target = Target(address, given.get("api_key", ""), given.get("default_model", ""), is_operator_address(address))
-        return probe_and_answer(target)
+        return probe_and_answer(self.workspace_id, target)
 
 
 class StoredModelEndpointProbe(ModelEndpointView):
@@ -221,13 +225,13 @@ class StoredModelEndpointProbe(ModelEndpointView):
     @extend_schema(
         operation_id="model_endpoints_test_stored",
         request=StoredProbeInputSerializer,
-        responses={200: ProbeResultSerializer, 404: ErrorSerializer},
+        responses={200: ProbeResultSerializer, 404: ErrorSerializer, 429: ErrorSerializer},
     )
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         """Try a stored endpoint, with any of its values replaced."""
         endpoint = self.get_endpoint()
         given = self.read(StoredProbeInputSerializer)
-        return probe_and_answer(services.merge_target(endpoint, given))
+        return probe_and_answer(self.workspace_id, services.merge_target(endpoint, given))
 
 
 class ModelList(ModelEndpointView):
@@ -242,8 +246,9 @@ class ModelList(ModelEndpointView):
         return Response(ChoicesSerializer(found).data)
 
 
-def probe_and_answer(target: Target) -> Response:
+def probe_and_answer(workspace_id: UUID, target: Target) -> Response:
     from llm.probe import probe_endpoint  # the SDK is slow to import: only where somebody asks
 
-    result: ProbeResult = probe_endpoint(target)
+    with probing(workspace_id):
+        result: ProbeResult = probe_endpoint(target)
     return Response(ProbeResultSerializer(asdict(result)).data)

@@ -1,6 +1,7 @@
 """What can go wrong with a model, in words for the person who waits for the answer.
 
 GiloError
+├── TooManyProbes             429  too_many_tests       (carries Retry-After)
 └── ModelError                502  model_error
     ├── ModelUnavailable      502  model_unavailable    (no connection, 5xx; may pass)
     │   └── ModelBlocked      502  egress_blocked       (the address is not allowed)
@@ -13,7 +14,12 @@ GiloError
 
 from http import HTTPStatus
 
-from core.errors import GiloError
+from core.errors import GiloError, TooManyRequests
+
+
+class TooManyProbes(TooManyRequests):
+    code = "too_many_tests"
+    message = "Other tests of model endpoints are still running. Wait until they have ended, then try again."
 
 
 class ModelError(GiloError):

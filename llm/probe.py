@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import GiloError, UrlNotAllowed
 from core.http import CONNECT_TIMEOUT, check_url, egress_httpx_client
+from core.http_deadline import DeadlineTransport
 from llm.errors import ModelError
 from llm.providers.openai import refusal_for, sampling_parameters
 from llm.types import ProbeResult, Step, Target
@@ -46,7 +47,7 @@ def probe_endpoint(target: Target) -> ProbeResult:
 
 
 def fetch_models(target: Target, *, timeout: float) -> list[str] | None:
-    """The names of the endpoint's models, or None when it does not say. Seconds."""
+    """The names of the endpoint's models, or None when it does not say within `timeout` seconds."""
     try:
         with _open_client(target, timeout) as client:
             return _list_names(client)
@@ -169,7 +170,7 @@ def _open_client(target: Target, timeout: float) -> Iterator[openai.OpenAI]:
 
 
 def _operator_client(timeout: float) -> httpx2.Client:
-    return httpx2.Client(timeout=timeout, follow_redirects=False, trust_env=False)
+    return httpx2.Client(transport=DeadlineTransport(timeout), timeout=timeout, follow_redirects=False, trust_env=False)
 
 
 def _list_names(client: openai.OpenAI) -> list[str]:

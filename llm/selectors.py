@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from core.tenancy import ScopedQuerySet
 from llm.catalog import facts_of, prices_of
 from llm.errors import ModelNotConfigured
 from llm.models import ModelEndpoint
+from llm.outgoing import listings, release_connection
 from llm.routing import ENDPOINT_COLUMNS, choose_endpoint, is_operator_address, platform_endpoint
 from llm.types import OFFLINE_ID, PLATFORM_ID, Prices, Target
 
@@ -25,6 +26,8 @@ OLLAMA_SECONDS = 15
 LIST_TIMEOUT = 3.0  # seconds
 OLLAMA_TIMEOUT = 0.5  # seconds
 MOST_MODELS = 500
+_ASKED_AT_ONCE = 8
+_SPARE_SECONDS = 0.5  # for answers that come with the deadline
 
 
 # lists of models name more than chat models
@@ -64,13 +67,16 @@ def get_endpoint(workspace_id: UUID, endpoint_id: UUID) -> ModelEndpoint:
 def list_choices(workspace_id: UUID) -> list[Choice]:
     """All that an agent of this workspace can choose.
 
-    Asks endpoints for their models (all at once, at most LIST_TIMEOUT seconds, then cached); one that fails shows its
-    default model alone.
+    Asks for the models that are not in the cache (all at once, at most about LIST_TIMEOUT seconds, no connection of
+    ours held meanwhile); one that fails, or that nobody had room to ask, shows its default model alone.
     """
     endpoints = list(list_endpoints(workspace_id))
     current = current_source(endpoints)
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        offered = list(pool.map(_models_of_endpoint, endpoints))
+    platform = platform_endpoint()
+    targets = {_key_of(endpoint): target_of(endpoint) for endpoint in endpoints}
+    if current == PLATFORM_ID:
+        targets[_platform_key()] = _platform_target()
+    offered = _list_offered(workspace_id, targets)
     choices = [
         _choice(
             "endpoint",
@@ -80,12 +86,10 @@ def list_choices(workspace_id: UUID) -> list[Choice]:
             (str(endpoint.pk), endpoint.default_model) == (current, model),
             entered=endpoint.prices,
         )
-        for endpoint, models in zip(endpoints, offered, strict=True)
-        for model in _put_first(endpoint.default_model, models)
+        for endpoint in endpoints
+        for model in _put_first(endpoint.default_model, offered[_key_of(endpoint)])
     ]
-    platform = platform_endpoint()
     if platform:
-        models = _platform_models() if current == PLATFORM_ID else [platform.model]
         choices += [
             _choice(
                 "platform",
@@ -95,7 +99,7 @@ def list_choices(workspace_id: UUID) -> list[Choice]:
                 (current, model) == (PLATFORM_ID, platform.model),
                 entered=platform.prices,
             )
-            for model in models
+            for model in _put_first(platform.model, offered.get(_platform_key(), []))
         ]
     return [*choices, _choice("offline", None, "", OFFLINE_ID, current == OFFLINE_ID)]
 
@@ -130,6 +134,7 @@ def find_ollama() -> list[str]:
     key = f"llm:ollama:{settings.OLLAMA_URL}"
     found: list[str] | None = cache.get(key)
     if found is None:
+        release_connection()
         target = Target(base_url=f"{settings.OLLAMA_URL}/v1", api_key="", model="", is_operator=True)
         found = [name for name in _fetch_models(target, OLLAMA_TIMEOUT) or () if not _NOT_CHAT.search(name)]
         cache.set(key, found, OLLAMA_SECONDS)
@@ -154,21 +159,46 @@ def target_of(endpoint: ModelEndpoint) -> Target:
     return Target(endpoint.base_url, key, endpoint.default_model, is_operator_address(endpoint.base_url))
 
 
-def _models_of_endpoint(endpoint: ModelEndpoint) -> list[str]:
-    return _fetch_cached(f"llm:models:{endpoint.pk}:{endpoint.updated_at.timestamp()}", target_of(endpoint))
+def _key_of(endpoint: ModelEndpoint) -> str:
+    return f"llm:models:{endpoint.pk}:{endpoint.updated_at.timestamp()}"
 
 
-def _platform_models() -> list[str]:
-    target = Target(settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, settings.OPENAI_MODEL, is_operator=True)
-    return _put_first(target.model, _fetch_cached(f"llm:models:platform:{target.base_url}", target))
+def _platform_key() -> str:
+    return f"llm:models:platform:{settings.OPENAI_BASE_URL}"
 
 
-def _fetch_cached(key: str, target: Target) -> list[str]:
-    found: list[str] | None = cache.get(key)
-    if found is None:
-        listed = _fetch_models(target, LIST_TIMEOUT)
-        found = [name for name in listed or () if not _NOT_CHAT.search(name)][:MOST_MODELS]
-        cache.set(key, found, FAILED_SECONDS if listed is None else MODELS_SECONDS)
+def _platform_target() -> Target:
+    return Target(settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, settings.OPENAI_MODEL, is_operator=True)
+
+
+def _list_offered(workspace_id: UUID, targets: dict[str, Target]) -> dict[str, list[str]]:
+    """What each target offers, by the same keys: from the cache, else asked for; [] where nothing is known."""
+    offered: dict[str, list[str]] = cache.get_many(targets)
+    missing = {key: target for key, target in targets.items() if key not in offered}
+    if missing:
+        with listings.take(workspace_id) as is_taken:
+            if is_taken:
+                release_connection()
+                offered |= _ask_all(missing)
+    return {key: offered.get(key, []) for key in targets}
+
+
+def _ask_all(targets: dict[str, Target]) -> dict[str, list[str]]:
+    """What answers within LIST_TIMEOUT; those whose turn does not come are asked the next time."""
+    pool = ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE)
+    asked = {pool.submit(_ask, key, target): key for key, target in targets.items()}
+    done, late = wait(asked, timeout=LIST_TIMEOUT + _SPARE_SECONDS)
+    pool.shutdown(wait=False, cancel_futures=True)
+    for future in late:
+        if not future.cancelled():  # its name is still looked up: nobody asks again until that has ended
+            cache.add(asked[future], [], FAILED_SECONDS)
+    return {asked[future]: future.result() for future in done}
+
+
+def _ask(key: str, target: Target) -> list[str]:
+    listed = _fetch_models(target, LIST_TIMEOUT)
+    found = [name for name in listed or () if not _NOT_CHAT.search(name)][:MOST_MODELS]
+    cache.set(key, found, FAILED_SECONDS if listed is None else MODELS_SECONDS)
     return found
 
 

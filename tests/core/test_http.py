@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from core import http
 from core.addresses import is_public, parse_address, parse_networks
 from core.errors import TooLarge, UrlNotAllowed
+from tests.dripping import dripping
 
 LOOPBACK = ["127.0.0.1/32"]
 
@@ -355,6 +357,18 @@ def test_egress_httpx_client_cuts_what_is_too_large_or_packed(canary: Canary, al
         canary.answer = (200, {"Content-Encoding": "gzip"}, b"x" * 100)
         with pytest.raises(httpx2.DecodingError):
             client.get(f"http://127.0.0.1:{canary.port}/")
+
+
+@pytest.mark.parametrize(("scheme", "pause"), [("http", 0.05), ("http", None), ("https", None)])
+def test_egress_httpx_client_has_one_deadline_over_the_whole_exchange(
+    scheme: str, pause: float | None, allow_loopback: None
+) -> None:
+    """Neither dripping headers nor a TLS handshake that never comes hold the caller."""
+    with dripping(pause) as server, http.egress_httpx_client(timeout=0.5) as client:
+        begun = time.monotonic()
+        with pytest.raises(httpx2.TimeoutException):
+            client.get(f"{scheme}://127.0.0.1:{server.port}/")
+    assert 0.4 < time.monotonic() - begun < 4
 
 
 async def test_concurrent_refusals_leave_nothing_behind(canary: Canary) -> None:

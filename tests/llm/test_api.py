@@ -1,5 +1,7 @@
 """Model endpoints through the API: keys stay secret, addresses are checked, tests say what is wrong."""
 
+import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from django.test import Client
 from accounts.models import Role
 from core.crypto import decrypt
 from llm.models import ModelEndpoint
+from llm.outgoing import LISTINGS_PER_WORKSPACE, PROBES_PER_WORKSPACE, listings, probing
+from tests.dripping import dripping
 from tests.factories import make_workspace
 from tests.fake_model import FakeModel
 
@@ -313,6 +317,29 @@ def test_probe_of_a_hanging_server_ends(
     assert "in time" in messages(probe(owner, base_url=fake_model.url, default_model="fake-model"))
 
 
+def test_probe_of_a_dripping_server_ends(
+    owner: Any, allow_loopback: None, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr("llm.probe.LIST_TIMEOUT", 0.5)
+    with dripping(0.05) as server:
+        assert "in time" in messages(probe(owner, base_url=server.url, default_model="m"))
+        settings.OPENAI_BASE_URL = server.url  # the operator's own: another client, the same deadline
+        assert "in time" in messages(probe(owner, base_url=server.url, default_model="m"))
+
+
+def test_probes_of_a_workspace_are_few_at_once(owner: Any, fake_model: FakeModel, allow_loopback: None) -> None:
+    with ExitStack() as stack:
+        for _ in range(PROBES_PER_WORKSPACE):
+            stack.enter_context(probing(owner.workspace.pk))
+        for path in ("/test", f"/{create(owner)['id']}/test"):
+            response = post(owner, f"/api/model-endpoints{path}", {"base_url": fake_model.url})
+            assert (response.status_code, response.json()["error"]["code"]) == (429, "too_many_tests")
+            assert int(response.headers["Retry-After"]) > 0
+        assert fake_model.requests == []
+        assert probe(sign_in(), base_url=fake_model.url, default_model="fake-model")["ok"] is True
+    assert probe(owner, base_url=fake_model.url, default_model="fake-model")["ok"] is True
+
+
 def test_probe_of_a_closed_port_says_refused(owner: Any, allow_loopback: None) -> None:
     assert "refuses connections" in messages(probe(owner, base_url="http://127.0.0.1:9999/v1", default_model="m"))
 
@@ -408,6 +435,29 @@ def test_models_have_the_entered_prices_where_none_is_listed(
 def test_models_of_a_broken_endpoint_shows_its_default_alone(owner: Any) -> None:
     create(owner, base_url="https://no-such-host.invalid/v1")
     assert [one["model"] for one in choices(owner)] == ["big-1", "offline"]
+
+
+def test_models_are_listed_in_time_however_many_endpoints_drip(
+    owner: Any, allow_loopback: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm.selectors.LIST_TIMEOUT", 0.5)
+    with dripping(0.05) as server:
+        for number in range(20):
+            create(owner, name=f"Endpoint {number}", base_url=server.url)
+        begun = time.monotonic()
+        assert [one["model"] for one in choices(owner)] == ["big-1"] * 20 + ["offline"]
+        assert time.monotonic() - begun < 4
+
+
+def test_models_show_defaults_alone_while_others_of_the_workspace_ask(
+    owner: Any, fake_model: FakeModel, allow_loopback: None
+) -> None:
+    create(owner, base_url=fake_model.url)
+    with ExitStack() as stack:
+        for _ in range(LISTINGS_PER_WORKSPACE):
+            assert stack.enter_context(listings.take(owner.workspace.pk))
+        assert [one["model"] for one in choices(owner)] == ["big-1", "offline"]
+    assert [one["model"] for one in choices(owner)] == ["big-1", "fake-model", "offline"]
 
 
 def test_models_offers_the_platforms(owner: Any, fake_model: FakeModel, settings: Any) -> None:
