@@ -44,8 +44,8 @@ class PriceField(serializers.DecimalField):
 class ModelEndpointSerializer(serializers.ModelSerializer[ModelEndpoint]):
     """An endpoint. Its key is never returned: `has_key`, and its last characters as `key_hint`.
 
-    Prices are US dollars for a million tokens, for models whose price GiLo does not know; `has_price`: what the default
-    model costs is known, from these or by itself.
+    Prices are US dollars for a million tokens, of all its models; null: list prices count, where GiLo knows them.
+    `has_price`: what the default model costs is known, from these or by itself.
     """
 
     has_key = serializers.SerializerMethodField()

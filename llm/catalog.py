@@ -1,10 +1,12 @@
 """What is known of well-known models: prices, context sizes; and an estimate of tokens.
 
-Prices are list prices in US dollars per million tokens, as of PRICES_AS_OF. A model that is not listed has the prices
-that were entered for its endpoint; without any it costs 0 and is marked unknown, so that nobody takes an invented
-figure for a bill. Longest prefix wins: dated names ("gpt-4.1-mini-2025-04-14") find their family.
+Prices are list prices in US dollars per million tokens, as of PRICES_AS_OF; those that were entered for the model's
+endpoint come first. A model with neither costs 0 and is marked unknown, so that nobody takes an invented figure for a
+bill. A listed name is found with the mark of a snapshot behind it, too ("gpt-4.1-mini-2025-04-14"), and with nothing
+else: "o3-pro" is no "o3". Snapshots with a price of their own are listed.
 """
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -33,28 +35,44 @@ class ModelFacts:
 _UNKNOWN = ModelFacts(Decimal(0), Decimal(0), None, is_known=False)
 _FREE = ModelFacts(Decimal(0), Decimal(0), None)
 
-# name prefix → (input, output, context)
+# name → (input, output, context)
 _TABLE: dict[str, tuple[str, str, int]] = {
     # OpenAI
     "gpt-5": ("1.25", "10", 400_000),
     "gpt-5-mini": ("0.25", "2", 400_000),
     "gpt-5-nano": ("0.05", "0.40", 400_000),
     "gpt-5-pro": ("15", "120", 400_000),
+    "gpt-5-chat": ("1.25", "10", 128_000),
+    "gpt-5-codex": ("1.25", "10", 400_000),
     "gpt-4.1": ("2", "8", 1_047_576),
     "gpt-4.1-mini": ("0.40", "1.60", 1_047_576),
     "gpt-4.1-nano": ("0.10", "0.40", 1_047_576),
     "gpt-4o": ("2.50", "10", 128_000),
+    "gpt-4o-2024-05-13": ("5", "15", 128_000),
     "gpt-4o-mini": ("0.15", "0.60", 128_000),
     "gpt-4-turbo": ("10", "30", 128_000),
+    "gpt-4-turbo-preview": ("10", "30", 128_000),
     "gpt-3.5-turbo": ("0.50", "1.50", 16_385),
+    "gpt-3.5-turbo-1106": ("1", "2", 16_385),
+    "gpt-3.5-turbo-0613": ("1.50", "2", 4_096),
     "o1": ("15", "60", 200_000),
+    "o1-preview": ("15", "60", 128_000),
+    "o1-mini": ("1.10", "4.40", 128_000),
+    "o1-pro": ("150", "600", 200_000),
     "o3": ("2", "8", 200_000),
     "o3-mini": ("1.10", "4.40", 200_000),
+    "o3-pro": ("20", "80", 200_000),
+    "o3-deep-research": ("10", "40", 200_000),
     "o4-mini": ("1.10", "4.40", 200_000),
+    "o4-mini-deep-research": ("2", "8", 200_000),
     # Anthropic
     "claude-opus-4": ("15", "75", 200_000),
+    "claude-opus-4-0": ("15", "75", 200_000),
+    "claude-opus-4-1": ("15", "75", 200_000),
     "claude-sonnet-4": ("3", "15", 200_000),
-    "claude-haiku-4": ("1", "5", 200_000),
+    "claude-sonnet-4-0": ("3", "15", 200_000),
+    "claude-sonnet-4-5": ("3", "15", 200_000),
+    "claude-haiku-4-5": ("1", "5", 200_000),
     "claude-3-7-sonnet": ("3", "15", 200_000),
     "claude-3-5-sonnet": ("3", "15", 200_000),
     "claude-3-5-haiku": ("0.80", "4", 200_000),
@@ -63,7 +81,9 @@ _TABLE: dict[str, tuple[str, str, int]] = {
     # Google
     "gemini-2.5-pro": ("1.25", "10", 1_048_576),
     "gemini-2.5-flash": ("0.30", "2.50", 1_048_576),
+    "gemini-2.5-flash-preview-09-2025": ("0.30", "2.50", 1_048_576),
     "gemini-2.5-flash-lite": ("0.10", "0.40", 1_048_576),
+    "gemini-2.5-flash-lite-preview-09-2025": ("0.10", "0.40", 1_048_576),
     "gemini-2.0-flash": ("0.10", "0.40", 1_048_576),
     "gemini-2.0-flash-lite": ("0.075", "0.30", 1_048_576),
     # Mistral
@@ -94,26 +114,29 @@ _VENDORS = ("openai/", "anthropic/", "google/", "mistralai/", "deepseek/")
 _FACTS = {
     name.lower(): ModelFacts(Decimal(read), Decimal(write), context) for name, (read, write, context) in _TABLE.items()
 }
-_PREFIXES = sorted(_FACTS, key=len, reverse=True)
+# A date (2025-04-14, 20250514), a month or version (2411, 0125, 001), or the newest.
+_SNAPSHOT = re.compile(r"[-@](?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}|[0-9]{3,4}|latest)\Z")
 
 
 @lru_cache(maxsize=1024)
 def facts_of(model: str) -> ModelFacts:
-    """What is known of a model, by the longest prefix of its name that is listed."""
+    """What is known of a model, by its name or by that of which it is a snapshot."""
     name = model.lower()
     if name == OFFLINE_ID:
         return _FREE
     for candidate in (name, *(name.removeprefix(vendor) for vendor in _VENDORS if name.startswith(vendor))):
-        for prefix in _PREFIXES:
-            if candidate == prefix or candidate.startswith((f"{prefix}-", f"{prefix}:", f"{prefix}@")):
-                return _FACTS[prefix]
+        found = _FACTS.get(candidate) or _FACTS.get(_SNAPSHOT.sub("", candidate))
+        if found is not None:
+            return found
     return _UNKNOWN
 
 
 def prices_of(model: str, entered: Prices | None) -> Prices | None:
-    """The listed prices, else those that were entered for the model's endpoint; None: nobody knows what it costs."""
+    """Those that were entered for the model's endpoint, else the listed ones; None: nobody knows what it costs."""
+    if entered is not None:
+        return entered
     facts = facts_of(model)
-    return (facts.input_price, facts.output_price) if facts.is_known else entered
+    return (facts.input_price, facts.output_price) if facts.is_known else None
 
 
 def cost_usd(model: str, input_tokens: int, output_tokens: int, entered: Prices | None = None) -> Decimal:
@@ -123,7 +146,7 @@ def cost_usd(model: str, input_tokens: int, output_tokens: int, entered: Prices 
         return _NOTHING
     read_price, write_price = prices
     cost = ((read_price * input_tokens + write_price * output_tokens) / _MILLION).quantize(_MICRO)
-    return cost if entered is None else min(cost, _MOST)
+    return min(cost, _MOST)
 
 
 def count_tokens(text: str) -> int:

@@ -423,13 +423,13 @@ def test_models_lists_what_endpoints_offer_and_asks_them_once(
     assert len(fake_model.requests) == 1
 
 
-def test_models_have_the_entered_prices_where_none_is_listed(
+def test_models_have_the_entered_prices_of_their_endpoint(
     owner: Any, fake_model: FakeModel, allow_loopback: None
 ) -> None:
     fake_model.models = ["fake-model", "gpt-4o-mini"]
     create(owner, base_url=fake_model.url, default_model="fake-model", input_price=3, output_price=4)
     listed = {one["model"]: (one["input_price"], one["output_price"], one["has_price"]) for one in choices(owner)}
-    assert listed == {"fake-model": (3, 4, True), "gpt-4o-mini": (0.15, 0.6, True), "offline": (0, 0, True)}
+    assert listed == {"fake-model": (3, 4, True), "gpt-4o-mini": (3, 4, True), "offline": (0, 0, True)}
 
 
 def test_models_of_a_broken_endpoint_shows_its_default_alone(owner: Any) -> None:
