@@ -51,6 +51,25 @@ def test_compose_gives_only_documented_variables():
         assert {name for name in names if not is_setting(name)} == set()
 
 
+def test_compose_lets_every_documented_setting_through_but_those_of_its_own_making():
+    own = {"GILO_PRODUCTION", "GILO_DATA_DIR", "HOST", "PORT", "REDIS_URL"}
+    own |= {"DATABASE_URL", "SECRET_KEY", "GILO_ENCRYPTION_KEYS"}  # deploy/make-secrets.sh makes them
+    for service in ("web", "worker"):
+        assert COMPOSE["services"][service]["env_file"] == [{"path": ".env", "required": False}]
+        given = COMPOSE["services"][service]["environment"]
+        fixed = {name.removesuffix("_FILE") for name, value in given.items() if f"${{{name}:-" not in str(value)}
+        assert fixed == own
+
+
+def test_compose_repeats_what_the_image_sets_because_its_env_file_would_win_otherwise():
+    of_image = dict(
+        pair.split("=") for pair in re.findall(r"\b[A-Z_]+=\S+", DOCKERFILE) if is_setting(pair.split("=")[0])
+    )
+    assert "PORT" in of_image
+    for service in ("web", "worker"):
+        assert of_image.items() <= COMPOSE["services"][service]["environment"].items()
+
+
 def test_compose_runs_commands_that_exist():
     assert COMPOSE["services"]["worker"]["command"][-1] in COMMANDS
 
