@@ -29,7 +29,7 @@ class KeyRoute:
         self.policy = endpoint.policy
         self.methods = endpoint.methods
         self._endpoint = endpoint
-        self._opens_to_visitors = opens_to_visitors
+        self.opens_to_visitors = opens_to_visitors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
@@ -38,7 +38,7 @@ class KeyRoute:
             await self._answer_preflight(origin, send)
             return
         try:
-            if request.token.startswith(VISITOR_PREFIX) and not self._opens_to_visitors:
+            if request.token.startswith(VISITOR_PREFIX) and not self.opens_to_visitors:
                 raise KeyNotForPrograms()
             if origin and await self._is_listed(request):
                 request.send = _telling(send, origin)

@@ -14,7 +14,7 @@ from chat.writer import Writer
 from core.async_db import close_pool
 from core.errors import Unavailable
 from tests.chat.test_writer import beginning, ending
-from tests.processes import wait_until
+from tests.processes import ROOT, wait_until
 
 
 @pytest.fixture
@@ -149,3 +149,7 @@ def test_key_that_was_used_says_when(client_with_key, agent):
     async_to_sync(upkeep.record_used_keys)()
     key.refresh_from_db()
     assert timezone.now() - key.last_used_at < timedelta(minutes=1)
+
+
+def test_use_of_keys_is_noted_as_often_as_documented():
+    assert f"is noted every {upkeep.KEY_USE_SECONDS:.0f} seconds" in (ROOT / "docs" / "keys.md").read_text()
