@@ -1,5 +1,6 @@
 """The web server: its socket, and uvicorn made to obey `gilo.shutdown`."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from gilo.protocol import HttpProtocol
 from gilo.shutdown import Shutdown, announce_leaving
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024  # of a WebSocket; a chat message is far below, and larger frames are never held
+LEAVE_SECONDS = 2.0  # for requests that were told to end and whose thread does not
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -71,8 +73,11 @@ class Server(uvicorn.Server):
         self.should_exit = self.force_exit = True
 
 
-def serve(listener: socket.socket, shutdown: Shutdown, on_ready: Callable[[], None]) -> None:
-    """Serve until asked to stop; then requests in flight end, streams within `settings.DRAIN_SECONDS`."""
+def serve(listener: socket.socket, shutdown: Shutdown, on_ready: Callable[[], None]) -> bool:
+    """Serve until asked to stop; then requests in flight end, streams within `settings.DRAIN_SECONDS`.
+
+    False when a request did not end: a thread still waits, so the process must not wait for its threads.
+    """
     config = uvicorn.Config(
         "gilo.asgi:application",
         loop="uvloop",
@@ -87,4 +92,25 @@ def serve(listener: socket.socket, shutdown: Shutdown, on_ready: Callable[[], No
         server_header=False,
         proxy_headers=False,
     )
-    Server(config, shutdown, on_ready).run(sockets=[listener])
+    server = Server(config, shutdown, on_ready)
+    runner = asyncio.Runner(loop_factory=config.get_loop_factory())
+    has_ended = runner.run(_serve_and_leave(server, listener, shutdown))
+    if has_ended:
+        runner.get_loop().close()  # not the runner: it would wait for the threads of the loop's pool, however long
+    return has_ended
+
+
+async def _serve_and_leave(server: Server, listener: socket.socket, shutdown: Shutdown) -> bool:
+    """Serve; then end all tasks, but wait for them neither long nor, once somebody insists, at all."""
+    await server.serve(sockets=[listener])
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while left:
+        _ended, left = await asyncio.wait(left, timeout=0.1)
+        if shutdown.insisted or time.monotonic() > deadline:
+            break
+    if not left:
+        await asyncio.get_running_loop().shutdown_asyncgens()
+    return not left

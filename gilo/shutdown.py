@@ -61,3 +61,10 @@ def end_process(code: int = 0) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def end_within(seconds: float) -> None:
+    """Let the interpreter end by itself, but not wait longer for threads: a pool's may hang on somebody's server."""
+    timer = threading.Timer(seconds, end_process)
+    timer.daemon = True
+    timer.start()

@@ -7,6 +7,8 @@ Threads, because the heavy parts leave Python anyway: parsing runs in child proc
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,6 +35,7 @@ class Worker:
         self._thread = threading.Thread(target=self._controller.start, name="worker", daemon=True)
         self._timetable: Any = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
         self._courier = Courier()
+        self._ending: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -51,14 +54,27 @@ class Worker:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def stop(self) -> bool:
-        """Let running jobs end, but not for longer than STOP_SECONDS; False when one was left running."""
+    def stop(self, is_urgent: Callable[[], bool] = lambda: False) -> bool:
+        """Let running jobs and deliveries end, but not for longer than STOP_SECONDS, nor once it `is_urgent`.
+
+        False when one was left running. A second call waits no more.
+        """
+        if self._ending:
+            return not self._is_ending()
         if self._timetable.is_alive():
             self._timetable.service.stop()
-        stopping = threading.Thread(target=self._controller.stop, name="worker-stop", daemon=True)
-        stopping.start()
-        self._courier.stop()
-        stopping.join(STOP_SECONDS)
-        if stopping.is_alive():
+        self._ending = [
+            threading.Thread(target=stop, name="worker-stop", daemon=True)
+            for stop in (self._controller.stop, self._courier.stop)
+        ]
+        for thread in self._ending:
+            thread.start()
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._is_ending() and not is_urgent() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if self._is_ending():
             logger.warning("a job is still running; it will be taken up again at the next start")
-        return not stopping.is_alive()
+        return not self._is_ending()
+
+    def _is_ending(self) -> bool:
+        return any(thread.is_alive() for thread in self._ending)

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Dripping:
-    """`url` is a base URL, ending in /v1; `requests` counts what came (connections, when nothing is ever said)."""
+    """`url` is a base URL, ending in /v1; `requests` counts connections, `drips` answers that have begun."""
 
     port: int
     pause: float | None
+    missing: bytes = b""
     requests: int = 0
+    drips: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -33,17 +35,24 @@ class Dripping:
             if self.pause is None:
                 self.ended.wait()
                 return
-            connection.recv(65536)
+            request = connection.recv(65536)
+            if self.missing and self.missing in request:
+                connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return
             connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            self.drips += 1
             while not self.ended.wait(self.pause):
                 connection.sendall(b"X-A: b\r\n")
 
 
 @contextmanager
-def dripping(pause: float | None) -> Iterator[Dripping]:
-    """One header line after each `pause` in seconds; None: connections are taken and nothing is said."""
+def dripping(pause: float | None, *, missing: bytes = b"") -> Iterator[Dripping]:
+    """One header line after each `pause` in seconds; None: connections are taken and nothing is said.
+
+    Requests that hold `missing` get a 404.
+    """
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-        server = Dripping(listener.getsockname()[1], pause)
+        server = Dripping(listener.getsockname()[1], pause, missing)
         thread = threading.Thread(target=server.serve, args=(listener,), daemon=True)
         thread.start()
         try:

@@ -9,12 +9,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
 import requests
 
 from core.embedded_postgres import EmbeddedPostgres
+from tests.dripping import dripping
 from tests.processes import Process, free_port, running, wait_until
 
 NOISE = ("Warning", "WARNING", "celery@", "superuser", "Traceback", "No hostname", "INFO")
@@ -177,6 +179,64 @@ def test_sigterm_lets_a_request_in_flight_end(data_dir):
         connection.sendall(b'": 1}')
         assert connection.recv(100).startswith(b"HTTP/1.1 4")
         assert gilo.wait_end(20) == 0
+
+
+DRIPPED_ON = {"GILO_EGRESS_ALLOWED_NETWORKS": "127.0.0.1/32", "GILO_DRAIN_GRACE": "0"}
+
+
+@pytest.mark.parametrize(("drain", "signals"), [("1", 1), ("60", 2)])
+def test_signals_end_everything_while_a_users_server_drips(data_dir, drain, signals):
+    """A test of a model endpoint whose client has gone holds a thread; neither it nor its pool may hold the process."""
+    with (
+        running(data_dir, env={**DRIPPED_ON, "GILO_DRAIN_SECONDS": drain}) as gilo,
+        dripping(1, missing=b"/models") as server_of_mine,
+    ):
+        _test_and_leave(gilo, server_of_mine.url)
+        wait_until(lambda: server_of_mine.drips)
+        gilo.send(signal.SIGTERM)
+        if signals > 1:
+            wait_until(lambda: gilo.health(timeout=1) == 0, message="the listener's end")
+            gilo.send(signal.SIGTERM)
+        assert gilo.wait_end(12) == 0  # the test of the endpoint would have taken half a minute
+    assert server(data_dir).pid is None
+
+
+def test_dripping_servers_leave_the_site_usable(data_dir):
+    """More tests of model endpoints than the pool has connections; and few of them at once for one workspace."""
+    with (
+        running(data_dir, env={**DRIPPED_ON, "DATABASE_POOL_SIZE": "2"}) as gilo,
+        dripping(1, missing=b"/models") as server_of_mine,
+    ):
+        for _ in range(2):
+            access = _register(gilo)
+            for _ in range(2):
+                _test_and_leave(gilo, server_of_mine.url, access)
+        wait_until(lambda: server_of_mine.drips == 4)
+        assert [requests.get(gilo.url + path, timeout=15).status_code for path in ("/api/health", "/login")] == [
+            200
+        ] * 2
+        assert _ask_for_test(gilo, server_of_mine.url, access, timeout=15).status_code == 429
+
+
+def _register(gilo: Process) -> str:
+    account = {"email": f"{uuid4().hex}@example.com", "password": "correct horse 99"}
+    response = requests.post(f"{gilo.url}/api/auth/register", json=account, timeout=30)
+    return str(response.json()["access"])
+
+
+def _test_and_leave(gilo: Process, url: str, access: str = "") -> None:
+    """Ask for a test and hang up."""
+    with contextlib.suppress(requests.Timeout):
+        _ask_for_test(gilo, url, access or _register(gilo), timeout=1)
+
+
+def _ask_for_test(gilo: Process, url: str, access: str, timeout: float) -> requests.Response:
+    return requests.post(
+        f"{gilo.url}/api/model-endpoints/test",
+        json={"base_url": url, "default_model": "m"},
+        headers={"Authorization": f"Bearer {access}"},
+        timeout=timeout,
+    )
 
 
 @contextlib.contextmanager

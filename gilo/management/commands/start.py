@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from core.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from gilo.database_keeper import DatabaseKeeper
 from gilo.prepare import prepare_database
-from gilo.server import bind, serve
-from gilo.shutdown import Shutdown, end_process
+from gilo.server import LEAVE_SECONDS, bind, serve
+from gilo.shutdown import Shutdown, end_process, end_within
 from gilo.worker import Worker
 
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         listener = bind(settings.HOST, options["port"])
-        jobs_ended = True
+        has_ended = True
         with Shutdown() as shutdown, ExitStack() as stack:
             try:
                 self._start_database(stack)
@@ -33,12 +33,14 @@ class Command(BaseCommand):
                 worker = Worker() if settings.WORKER_INSIDE else None
                 if worker:
                     stack.enter_context(worker)
-                serve(listener, shutdown, lambda: self._welcome(options["port"]))
-                jobs_ended = worker is None or worker.stop()
+                has_ended = serve(listener, shutdown, lambda: self._welcome(options["port"]))
+                if worker and not worker.stop(is_urgent=lambda: shutdown.insisted):
+                    has_ended = False
             except KeyboardInterrupt:
                 self.stdout.write("Stopped before it was ready.")
-        if not jobs_ended:
+        if not has_ended:
             end_process()
+        end_within(LEAVE_SECONDS)
 
     def _start_database(self, stack: ExitStack) -> None:
         if not settings.EMBEDDED_DATABASE:

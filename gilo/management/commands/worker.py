@@ -17,6 +17,7 @@ class Command(BaseCommand):
         if not settings.REDIS_URL:
             raise CommandError("Without REDIS_URL the jobs run inside `manage.py start`; there is nothing to do here.")
         with Shutdown() as shutdown:
+            shutdown.insist = end_process
             worker = Worker()
             with worker:
                 self.stdout.write("The worker is ready.")
@@ -26,7 +27,6 @@ class Command(BaseCommand):
                         pass
                 except KeyboardInterrupt:
                     pass
-            shutdown.insist = end_process
             jobs_ended = worker.stop()
         if not jobs_ended:
             end_process()
