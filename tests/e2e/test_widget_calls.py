@@ -85,7 +85,7 @@ def test_events_are_told_with_the_widgets_id(open_host: Open, deployment: Deploy
     expect_answer(frame_of(page))
     wait_until(lambda: heard(page)[2:] == ["message", "message"], 15, "question and answer")
     page.evaluate("gilo.toggle(); gilo.reset(); gilo.destroy()")
-    assert heard(page)[4:] == ["close", "destroy"]
+    wait_until(lambda: heard(page)[4:] == ["close", "destroy", "reset"], 15, "what was asked before the end is done")
     for _, detail in page.evaluate("heard"):
         assert (detail["id"], detail["agent"]) == ("one", deployment.agent)
     answer = page.evaluate("heard[3][1]")

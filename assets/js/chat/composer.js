@@ -64,6 +64,12 @@ export class Composer {
     if (takesFocus) this.focus();
   }
 
+  /** Nothing is written in it any more. */
+  empty() {
+    this.input.value = "";
+    this.edit(null, false);
+  }
+
   setBusy(busy) {
     const hadFocus = [this.send, this.halt].includes(document.activeElement);
     this.busy = busy;

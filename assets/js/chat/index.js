@@ -71,30 +71,33 @@ class Chat {
     this.composer.focus();
   }
 
-  /** Begin again as somebody else: with the conversation that the store has now, or none. Questions that wait are put there. */
+  /** Begin again as somebody else: with the conversation that the store has now, or none. What waits is put there. */
   restart() {
     this.#leave();
     this.conversationId = null;
     this.view.clear();
+    this.history.element.hidden = true;
+    this.sources.element.close();
     this.composer.edit(null, false);
     this.#restore();
   }
 
-  /** Begin again with nothing of who was here: no draft, no list of conversations, no question that waits. */
+  /** Begin again with nothing of who was here: no draft, no question that waits. */
   forget() {
     this.waiting = [];
     this.holds.clear();
     this.composer.empty();
-    this.history.element.hidden = true;
-    this.sources.element.close();
     this.restart();
   }
 
   /** Put no question before this is done; it may restart the chat. */
   async hold(work) {
     this.holds.add(work);
-    await work;
-    this.holds.delete(work);
+    try {
+      await work;
+    } finally {
+      this.holds.delete(work);
+    }
     this.#askNext();
   }
 
@@ -114,7 +117,7 @@ class Chat {
     if (this.opening !== opening) return; // left for another one meanwhile
     this.opening = null;
     this.view.clear();
-    if (messages instanceof Error) this.#showUnread(conversationId, messages);
+    if (messages instanceof Error) this.#showNotOpened(conversationId, messages);
     else {
       this.#remember(conversationId);
       this.#showMessages(messages);
@@ -129,7 +132,7 @@ class Chat {
     return this.open(conversationId);
   }
 
-  #showUnread(conversationId, error) {
+  #showNotOpened(conversationId, error) {
     if (error.status === 404) this.#remember(null);
     this.view.showFailure(error.message || this.t("offline"), () => this.open(conversationId));
   }

@@ -9,6 +9,8 @@ const element = document.getElementById("chat");
 const isSmall = matchMedia("(max-width: 340px)");
 let variables = {};
 let mounted = null;
+let speaker = ""; // whose conversation the chat shows: the session's `who`
+let identities = 0; // how often the page has said who the visitor is, or that nobody is
 
 const host = new Host(page.origins, {
   init: (data) => start(data),
@@ -16,10 +18,11 @@ const host = new Host(page.origins, {
   hidden: () => document.activeElement?.blur(),
   focus: ({ edge }) => focusEdge(edge),
   send: ({ text }) => mounted?.chat.ask(String(text)),
-  user: ({ token }) => identify(token),
+  user: ({ token }) => mounted && identify(token),
   variables: (data) => setVariables(data.variables),
-  reset: () => reset(),
+  reset: ({ mark }) => mounted && reset(mark),
 });
+
 function start(given) {
   if (mounted) return;
   const agent = { ...page.agent, ...looksOf(given) };
@@ -27,6 +30,7 @@ function start(given) {
   setVariables(given.variables);
   mounted = mountVisitorChat(element, { ...page, agent }, {
     colours: coloursOf(given),
+    forgets: isText(given.forget),
     kept: given.kept,
     keep: (all) => host.tell("keep", { all }),
     variables: () => variables,
@@ -37,6 +41,7 @@ function start(given) {
   setFull(given.isFull === true);
   identify(given.user);
   host.tell("ready", { name: agent.name });
+  if (isText(given.forget)) host.tell("reset", { mark: given.forget });
 }
 
 /** The texts that the host page may change. */
@@ -72,22 +77,32 @@ function setFull(isFull) {
   document.documentElement.dataset.full = String(isFull || isSmall.matches);
 }
 
-/** Speak for this user from here on, once the server believes the token; else for nobody. */
-async function identify(given) {
-  if (!mounted) return;
-  const { chat, session } = mounted;
+/** Speak for this user from here on, once the server believes the token; else for nobody. Questions wait for that. */
+function identify(given) {
   const token = readToken(given);
-  const before = session.who;
-  session.identify(token);
-  if (token) await session.token().catch(() => {}); // who listens hears of it as `error`
-  if (session.who !== before) chat.restart();
-  if (token || session.who !== before) host.tell("identified", { isKnown: session.who !== "" && session.isProven });
+  mounted.session.identify(token);
+  mounted.chat.hold(settle(token));
 }
 
-function reset() {
-  mounted?.session.forget();
-  mounted?.chat.restart();
-  host.tell("reset");
+async function settle(token) {
+  const { chat, session } = mounted;
+  const mine = ++identities;
+  if (token) await session.token().catch(() => {}); // who listens hears of it as `error`
+  if (mine !== identities) return; // somebody else was named meanwhile
+  const isOther = session.who !== speaker;
+  speaker = session.who;
+  if (isOther) chat.restart();
+  if (token || isOther) host.tell("identified", { isKnown: session.who !== "" && session.isProven });
+}
+
+/** Forget the visitor; `mark` tells the page which of its calls this was. */
+function reset(mark) {
+  identities += 1; // one that the server looks at now is forgotten, too
+  speaker = "";
+  variables = {};
+  mounted.session.forget();
+  mounted.chat.forget();
+  host.tell("reset", { mark });
 }
 
 /** Where the focus goes when the host page hands it over: the composer, or the frame's first or last control. */

@@ -5,7 +5,7 @@ const LOAD_MS = 15_000;
 export class Bridge {
   /** `handlers`: {hello(), failed(), <type of a frame's message>(data)}; the frame's own address is `origin`. */
   constructor(iframe, origin, handlers) {
-    Object.assign(this, { iframe, origin, handlers, isReady: false, waiting: [] });
+    Object.assign(this, { iframe, origin, handlers, isListening: false, isReady: false, waiting: [] });
     this.listener = (event) => this.#hear(event);
     addEventListener("message", this.listener);
   }
@@ -14,7 +14,7 @@ export class Bridge {
   load(address) {
     if (this.address === address) return;
     this.address = address;
-    this.isReady = false;
+    this.rest();
     this.iframe.src = address;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.handlers.failed(), LOAD_MS);
@@ -26,10 +26,26 @@ export class Bridge {
     this.load(address);
   }
 
+  /** The frame is about to load anew: until it says hello, nobody listens. */
+  rest() {
+    this.isListening = false;
+    this.isReady = false;
+  }
+
   /** Say it to the frame, now or as soon as it listens. */
   post(type, data = {}) {
-    if (this.isReady) this.#post(type, data);
+    if (this.isListening) this.#post(type, data);
     else this.waiting.push([type, data]);
+  }
+
+  /** Say how something is now to a frame that listens; one that loads hears of it in `init`. */
+  update(type, data) {
+    if (this.isListening) this.#post(type, data);
+  }
+
+  /** Nothing of what waits is said any more. */
+  drop() {
+    this.waiting = [];
   }
 
   #post(type, data) {
@@ -40,17 +56,22 @@ export class Bridge {
     if (!source || source !== this.iframe.contentWindow || origin !== this.origin) return;
     const type = data?.gilo;
     if (typeof type !== "string") return;
-    if (type === "hello") this.#post("init", this.handlers.hello());
+    if (type === "hello") this.#onHello();
     else if (type === "ready") this.#onReady(data);
     else if (type === "refused") this.#onRefused(data);
     else if (Object.hasOwn(this.handlers.messages, type)) this.handlers.messages[type](data);
+  }
+
+  #onHello() {
+    this.#post("init", this.handlers.hello());
+    this.isListening = true;
+    for (const [type, details] of this.waiting.splice(0)) this.#post(type, details);
   }
 
   #onReady(data) {
     clearTimeout(this.timer);
     this.isReady = true;
     this.handlers.ready(data);
-    for (const [type, details] of this.waiting.splice(0)) this.#post(type, details);
   }
 
   #onRefused(data) {

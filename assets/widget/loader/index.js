@@ -25,7 +25,8 @@ class Gilo {
     }
     const present = this.widgets.get(options.id);
     if (present) return present;
-    const widget = new Widget(options, (ended) => this.widgets.delete(ended.id));
+    const page = { widgets: () => [...this.widgets.values()], onEnd: (ended) => this.widgets.delete(ended.id) };
+    const widget = new Widget(options, page);
     if (widget.isDestroyed) return null;
     this.widgets.set(widget.id, widget);
     for (const call of this.pending.splice(0)) this.push(call);

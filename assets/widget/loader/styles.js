@@ -5,6 +5,7 @@ export const FULL_SCREEN = "(max-width: 639.98px)";
 
 const CSS = `
 :host { all: initial !important; display: block !important; color-scheme: light dark !important; }
+:host([hidden]) { display: none !important; }
 :host([data-mode="inline"]) { width: 100% !important; height: var(--gilo-height, 600px) !important; min-height: 320px !important; }
 :host(:not([data-mode="inline"])) { position: fixed !important; width: 0 !important; height: 0 !important; z-index: 2147483000 !important; }
 :host([data-theme="light"]) { color-scheme: light !important; }

@@ -3,16 +3,20 @@
 import { Bridge } from "./bridge.js";
 import { cross, h, speech } from "./dom.js";
 import { makeElement } from "./element.js";
+import { clearMark, keep, markForgotten, nameOf, readKept, readMark, rememberClosed, wasClosed } from "./kept.js";
 import { readLanguage } from "./options.js";
 import { sayUnread, stringsOf } from "./strings.js";
 import { dress, FULL_SCREEN, readableOn } from "./styles.js";
 
 const REBUILDS = 5; // a page that takes the widget out more often than this, each time at once, means it
 const AT_ONCE_MS = 1000;
+const FORGET_MS = 10_000; // as long a frame may take to forget, when the widget is to go
 
 export class Widget {
-  constructor(options, onEnd) {
-    Object.assign(this, { options, onEnd, isOpen: false, unread: 0, rebuilds: 0, rebuiltAt: 0, user: options.user });
+  /** `page`: {widgets(), onEnd(widget)}. */
+  constructor(options, page) {
+    Object.assign(this, { options, page, isOpen: false, unread: 0, rebuilds: 0, rebuiltAt: 0, user: options.user });
+    this.keptName = nameOf(options);
     this.variables = { ...options.variables };
     this.strings = stringsOf(options.language);
     this.small = matchMedia(FULL_SCREEN);
@@ -53,7 +57,7 @@ export class Widget {
     this.#hide();
     this.bridge.post("hidden");
     if (hadFocus) this.#returnFocus();
-    this.#remember();
+    rememberClosed(this.id);
     this.#tell("close");
   }
 
@@ -72,12 +76,12 @@ export class Widget {
   /** Say who the visitor is: a JWT signed with the key's identity secret, or null for nobody. */
   setUser(token) {
     this.user = typeof token === "string" ? token : "";
-    this.bridge.post("user", { token: this.user });
+    this.bridge.update("user", { token: this.user });
   }
 
   setVariables(values) {
     this.variables = { ...this.variables, ...values };
-    this.bridge.post("variables", { variables: this.variables });
+    this.bridge.update("variables", { variables: this.variables });
   }
 
   setLocale(language) {
@@ -87,24 +91,53 @@ export class Widget {
     if (this.bridge.address) this.bridge.load(this.#address());
   }
 
-  /** Forget the visitor's session and conversation in this browser. */
+  /** Forget the visitor's sessions and conversation in this browser: here and in the widgets that share them. */
   reset() {
-    this.user = "";
-    this.#setUnread(0);
-    this.#load();
-    this.bridge.post("reset");
+    const mark = markForgotten(this.keptName);
+    if (!this.isDestroyed) this.#load();
+    for (const widget of this.page.widgets()) if (widget.keptName === this.keptName) widget.#forget(mark);
   }
 
   destroy() {
     if (this.isDestroyed) return;
     if (this.isOpen) this.#hide();
-    this.isDestroyed = true;
+    Object.assign(this, { isDestroyed: true, isOpen: false });
     this.small.removeEventListener("change", this.onResize);
-    this.bridge.destroy();
     clearTimeout(this.timer);
-    this.host.remove();
-    this.onEnd(this);
+    if (this.forgetting && this.host.isConnected) this.#linger();
+    else this.#end();
+    this.page.onEnd(this);
     this.#tell("destroy");
+  }
+
+  #forget(mark) {
+    Object.assign(this, { user: "", variables: {}, forgetting: this.bridge.address ? mark : "" });
+    this.#setUnread(0);
+    this.bridge.drop(); // what waits was said for who has gone
+    this.bridge.update("reset", { mark });
+  }
+
+  #onForgotten({ mark }) {
+    clearMark(this.keptName, mark);
+    if (this.forgetting === mark) this.forgetting = "";
+    this.#tell("reset");
+    if (this.isDestroyed && !this.forgetting) this.#end();
+  }
+
+  /** Out of sight, until the frame has forgotten what it was told to. */
+  #linger() {
+    this.host.hidden = true;
+    const end = () => this.#end();
+    const messages = { reset: (data) => this.#onForgotten(data) };
+    Object.assign(this.bridge.handlers, { ready() {}, failed: end, refused: end, messages });
+    this.timer = setTimeout(end, FORGET_MS);
+  }
+
+  #end() {
+    clearTimeout(this.timer);
+    this.bridge.destroy();
+    this.host.onRemoved = null;
+    this.host.remove();
   }
 
   // --- The elements -------------------------------------------------------------------------------------------------
@@ -196,8 +229,8 @@ export class Widget {
 
   /** The page took the widget out: a router that changes its content gets it back, who does it again and again not. */
   #onRemoved() {
-    if (this.isDestroyed) return;
-    this.bridge.isReady = false; // an element that moves loads its frame anew
+    if (this.isDestroyed) return this.#end();
+    this.bridge.rest(); // an element that moves loads its frame anew
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       if (this.host.isConnected || this.isDestroyed) return;
@@ -284,25 +317,8 @@ export class Widget {
 
   #openByItself() {
     const { openAfter } = this.options;
-    if (openAfter === null || this.isInline || this.#wasClosed()) return;
-    setTimeout(() => !this.isOpen && !this.#wasClosed() && this.open({ focus: false }), openAfter * 1000);
-  }
-
-  /** Who has closed the chat in this tab is not interrupted again. */
-  #wasClosed() {
-    try {
-      return sessionStorage.getItem(`gilo-closed:${this.id}`) !== null;
-    } catch {
-      return false; // a page without storage
-    }
-  }
-
-  #remember() {
-    try {
-      sessionStorage.setItem(`gilo-closed:${this.id}`, "1");
-    } catch {
-      // a page without storage
-    }
+    if (openAfter === null || this.isInline || wasClosed(this.id)) return;
+    setTimeout(() => !this.isOpen && !wasClosed(this.id) && this.open({ focus: false }), openAfter * 1000);
   }
 
   // --- The frame ----------------------------------------------------------------------------------------------------
@@ -328,8 +344,8 @@ export class Widget {
       messages: {
         close: () => this.close(),
         message: (data) => this.#onMessage(data),
-        reset: () => this.#tell("reset"),
-        keep: (data) => this.#keep(data.all),
+        reset: (data) => this.#onForgotten(data),
+        keep: (data) => keep(this.keptName, data.all),
         identified: (data) => this.#tell("identify", { isKnown: data.isKnown === true }),
         error: (data) => this.#tell("error", { code: String(data.code), message: String(data.message) }),
       },
@@ -339,24 +355,8 @@ export class Widget {
   #introduce() {
     const { title, welcome, suggestions, color, mode } = this.options;
     const looks = { title, welcome, suggestions, color, mode, isFull: this.small.matches };
-    return { ...looks, kept: this.#readKept(), user: this.user, variables: this.variables };
-  }
-
-  /** The visitor's sessions, where the browser lets a frame keep nothing itself. */
-  #keep(all) {
-    try {
-      localStorage.setItem(`gilo:${this.options.agent}:${this.options.key}`, JSON.stringify(all));
-    } catch {
-      // a page without storage: they end with the page
-    }
-  }
-
-  #readKept() {
-    try {
-      return JSON.parse(localStorage.getItem(`gilo:${this.options.agent}:${this.options.key}`) ?? "{}");
-    } catch {
-      return {};
-    }
+    const { user, variables, keptName } = this;
+    return { ...looks, user, variables, kept: readKept(keptName), forget: readMark(keptName) };
   }
 
   #onReady({ name }) {

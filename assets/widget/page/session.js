@@ -26,7 +26,7 @@ export class VisitorSession {
     this.identity = identity;
     this.who = identity ? `user:${subjectOf(identity)}` : "";
     this.isProven = !identity; // a stored session says nothing of who claims it now
-    this.opening = null;
+    this.opening = null; // one that is under way was for who spoke before
     return this.who !== before;
   }
 
@@ -43,13 +43,16 @@ export class VisitorSession {
 
   /** A new token; requests that need one meanwhile share it. */
   renew() {
-    this.opening ??= this.#open().finally(() => {
-      this.opening = null;
+    if (this.opening) return this.opening;
+    const opening = this.#open(() => this.opening === opening).finally(() => {
+      if (this.opening === opening) this.opening = null;
     });
-    return this.opening;
+    this.opening = opening;
+    return opening;
   }
 
-  async #open() {
+  /** `isWanted()`: nobody else speaks since, and nothing was forgotten; else what comes is for the asker alone. */
+  async #open(isWanted) {
     const slot = this.prefix + this.who;
     const body = { key: this.key };
     const last = this.#read().token;
@@ -57,16 +60,17 @@ export class VisitorSession {
     else if (last) body.visitor = last;
     try {
       const answer = await post("/api/v1/visitor-sessions", body);
+      if (!isWanted()) return answer.token;
       const kept = this.storage.read(slot);
       this.storage.write(slot, { ...kept, token: answer.token, expires: Date.parse(answer.expires_at) });
       this.isProven = true;
       return answer.token;
     } catch (error) {
-      if (!["identity_invalid", "identity_required"].includes(error.code)) throw error;
+      if (!isWanted() || !["identity_invalid", "identity_required"].includes(error.code)) throw error;
       this.onRefusedIdentity(error);
       if (!this.identity || error.code === "identity_required") throw error;
       this.identify("");
-      return this.#open();
+      return this.renew();
     }
   }
 

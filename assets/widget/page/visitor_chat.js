@@ -6,10 +6,11 @@ import { VisitorSession } from "./session.js";
 import { Kept } from "./storage.js";
 
 /** Mount it. `page`: what the server says {agent, key}; `hooks`: {onMessage(message), onError(error), variables(), colours,
- * kept, keep(all)} (storage.js). */
+ * kept, keep(all) (storage.js), forgets: whether what is kept of earlier visits goes first}. */
 export function mountVisitorChat(element, page, hooks = {}) {
   const storage = new Kept(hooks.kept, (all) => hooks.keep?.(all));
   const session = new VisitorSession(page.agent.id, page.key, storage, (error) => hooks.onError?.(error));
+  if (hooks.forgets) session.forget();
   paintPage(hooks.colours ?? page.agent.appearance);
   const chat = mountChat(element, {
     agent: page.agent,
