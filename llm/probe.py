@@ -14,12 +14,13 @@ from typing import Any
 import httpx2
 import openai
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from core.errors import GiloError, UrlNotAllowed
 from core.http import CONNECT_TIMEOUT, check_url, egress_httpx_client
 from core.http_deadline import DeadlineTransport
-from llm.errors import ModelError
-from llm.providers.openai import refusal_for, sampling_parameters
+from llm.providers.openai import sampling_parameters
+from llm.reasons import find_reason, say, tidy_words
 from llm.types import ProbeResult, Step, Target
 
 LIST_TIMEOUT = 10.0  # seconds
@@ -72,7 +73,7 @@ class _Probe:
         except _Failed as failure:
             message, self.ok = str(failure), False
         except GiloError as error:
-            message, self.ok = str(error.message), False
+            message, self.ok = _(error.message), False
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             message, self.ok = self._explain(error), False
         self.steps.append(Step(name, self.ok, message, round((time.monotonic() - begun) * 1000)))
@@ -100,7 +101,8 @@ class _Probe:
             if self.better_base_url:
                 raise _Failed(self._explain_missing()) from None
             raise
-        return _("%(count)d models are offered.") % {"count": len(self.models)}
+        count = len(self.models)
+        return ngettext("%(count)d model is offered.", "%(count)d models are offered.", count) % {"count": count}
 
     def ask(self) -> str:
         target = self._target
@@ -140,7 +142,7 @@ class _Probe:
         model = self._target.model
         close = get_close_matches(model, self.models, MOST_SUGGESTIONS, 0.4) or self.models[:MOST_SUGGESTIONS]
         if model in self.models or not close:
-            return _explain_status(error, model)
+            return _explain_status(error, self._target)
         return _("The model “%(model)s” is not offered here. Perhaps you mean: %(names)s.") % {
             "model": model,
             "names": ", ".join(close),
@@ -148,7 +150,7 @@ class _Probe:
 
     def _explain(self, error: Exception) -> str:
         if isinstance(error, openai.APIStatusError):
-            return _explain_status(error, self._target.model)
+            return _explain_status(error, self._target)
         if isinstance(error, openai.APIResponseValidationError):
             return _NOT_COMPATIBLE()
         return _explain_connection(error)
@@ -188,19 +190,19 @@ def _NOT_COMPATIBLE() -> str:  # noqa: N802 - a message in the reader's language
     return _("Something answers there, but not an OpenAI-compatible server. Check the base URL: most end in /v1.")
 
 
-def _explain_status(error: openai.APIStatusError, model: str) -> str:
+def _explain_status(error: openai.APIStatusError, target: Target) -> str:
     body: Any = error.body
-    words = body.get("message") if isinstance(body, dict) else body if isinstance(body, str) else ""
-    text = " ".join(str(words or "").split())[:200]
-    refusal: ModelError = refusal_for(error.status_code, "" if "<" in text else text, model)
-    return str(refusal.message)
+    words = tidy_words(body.get("message") if isinstance(body, dict) else body, target.api_key)
+    _kind, reason = find_reason(error.status_code)
+    shown = "" if "<" in words else words  # an HTML page of some proxy helps nobody
+    return say(_(reason), shown, status=error.status_code, model=target.model)
 
 
 def _explain_connection(error: BaseException) -> str:
     """The reason at the bottom of a chain of exceptions."""
     for cause in _chain(error):
         if isinstance(cause, UrlNotAllowed):
-            return str(cause.message)
+            return _(cause.message)
         if isinstance(cause, socket.gaierror):
             return _("The server's name does not resolve. Check the spelling.")
         if isinstance(cause, ssl.SSLError):

@@ -13,6 +13,7 @@ from core.async_db import fetch_all
 from core.crypto import SecretUnreadable, decrypt
 from llm.errors import ModelNotConfigured
 from llm.providers import offline, openai
+from llm.reasons import KEY_UNREADABLE
 from llm.types import OFFLINE_ID, PLATFORM_ID, ChatRequest, Endpoint, ModelEvent, make_prices
 
 CACHE_SECONDS = 1.0
@@ -130,9 +131,7 @@ def _from_row(row: tuple[Any, ...], model: str) -> Endpoint:
     try:
         key = decrypt(encrypted_key)
     except SecretUnreadable:
-        raise ModelNotConfigured(
-            "The stored key of this model endpoint cannot be read any more. Enter it again in Settings → Models."
-        ) from None
+        raise ModelNotConfigured(KEY_UNREADABLE) from None
     return Endpoint(
         id=str(endpoint_id),
         base_url=base_url,

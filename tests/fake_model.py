@@ -268,8 +268,9 @@ class FakeModel:
         return body
 
     def _check_key(self, request: web.Request) -> web.Response | None:
-        if self.api_key and request.headers.get("Authorization") != f"Bearer {self.api_key}":
-            return _error(401, "Incorrect API key provided", "invalid_request_error")
+        sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.api_key and sent != self.api_key:
+            return _error(401, f"Incorrect API key provided: {sent}.", "invalid_request_error")
         return None
 
     def _take_fault(self, asked: str) -> str:

@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import orjson
 
 from core.http import EgressBlocked
+from llm import reasons
 from llm.errors import (
     ModelBlocked,
     ModelError,
-    ModelRateLimited,
     ModelRejected,
     ModelStreamBroken,
     ModelTimeout,
@@ -105,7 +105,7 @@ class _Answer:
             raise _unreachable(error) from error
         except ModelStreamBroken as error:
             # nothing came yet, so nothing is kept, and it may be tried again
-            raise ModelUnavailable("The model broke off before its first word. Try again.") from error
+            raise ModelUnavailable(reasons.BROKE_OFF) from error
         finally:
             if not first:
                 self.close()
@@ -114,7 +114,7 @@ class _Answer:
     async def _begin(self, request: ChatRequest) -> list[ModelEvent]:
         connection = await self._open(request)
         if not connection.header(b"content-type").lower().startswith("text/event-stream"):
-            return await _read_whole(connection)
+            return await _read_whole(connection, self._endpoint)
         self._is_stream = True
         first = await self._read_events(connection)
         connection.deadline = None  # from now on only silence is too long
@@ -127,7 +127,7 @@ class _Answer:
         try:
             return await self._read_events(self._connection)
         except TimeoutError as error:
-            raise ModelStreamBroken("The model fell silent in the middle of the answer. What came is kept.") from error
+            raise ModelStreamBroken(reasons.FELL_SILENT) from error
         except OSError as error:
             raise ModelStreamBroken() from error
 
@@ -153,10 +153,13 @@ class _Answer:
             return []
         while True:
             if parser.has_content and self._is_endless():
-                raise ModelStreamBroken("The model does not stop writing. What came before is kept.")
+                raise ModelStreamBroken(reasons.ENDLESS)
             data = await connection.read()
             self._size += len(data)
-            events = parser.feed(data) if data else parser.close()
+            try:
+                events = parser.feed(data) if data else parser.close()
+            except ModelError as error:
+                raise _without_key(error, self._endpoint) from None
             if events:
                 return events if parser.has_content else _refuse_empty(events)
 
@@ -164,18 +167,21 @@ class _Answer:
         return self._size > MAX_STREAM_BYTES or time.monotonic() - self._begun > TOTAL_TIMEOUT
 
 
-async def _read_whole(connection: http1.Connection) -> list[ModelEvent]:
-    events = read_whole_answer(await _read_at_most(connection, MAX_ANSWER_BYTES))
+async def _read_whole(connection: http1.Connection, endpoint: Endpoint) -> list[ModelEvent]:
+    try:
+        events = read_whole_answer(await _read_at_most(connection, MAX_ANSWER_BYTES))
+    except ModelError as error:
+        raise _without_key(error, endpoint) from None
     return events if isinstance(events[0], TextDelta | ToolCallDelta) else _refuse_empty(events)
 
 
 def _refuse_empty(events: list[ModelEvent]) -> NoReturn:
     reason = next((event.reason for event in events if isinstance(event, Finished)), "")
     if reason == "length":
-        raise ModelRejected("The model used up all its tokens before it answered. Raise the agent's max tokens.")
+        raise ModelRejected(reasons.OUT_OF_TOKENS)
     if reason == "content_filter":
-        raise ModelRejected("The provider's content filter withheld the answer.")
-    raise ModelUnavailable("The model sent an empty answer. Try again.")
+        raise ModelRejected(reasons.WITHHELD)
+    raise ModelUnavailable(reasons.EMPTY)
 
 
 async def _drain(connection: http1.Connection) -> None:
@@ -196,38 +202,29 @@ async def _read_at_most(connection: http1.Connection, limit: int) -> bytes:
 
 
 def _unreachable(error: OSError) -> ModelError:
-    host = "The model's server"
     if isinstance(error, http1.NameUnknown):
-        return ModelUnavailable(f"{host} was not found: its name does not resolve. Check the base URL.")
+        return ModelUnavailable(reasons.NAME_UNKNOWN)
     if isinstance(error, http1.NotTrusted):
-        return ModelUnavailable(f"{host} cannot be trusted: its TLS certificate is not valid.")
+        return ModelUnavailable(reasons.NOT_TRUSTED)
     if isinstance(error, http1.ConnectFailed):
-        return ModelUnavailable(f"{host} refuses connections. Check the base URL and that the server runs.")
+        return ModelUnavailable(reasons.NOT_CONNECTED)
     return ModelUnavailable()
 
 
 async def _refusal(connection: http1.Connection, endpoint: Endpoint) -> ModelError:
     """The error for a status other than 200: what is wrong, in words, with the provider's own words after it."""
     words = _words_of(await _read_at_most(connection, MAX_ERROR_BYTES), endpoint)
-    return refusal_for(connection.status, words, endpoint.model, _retry_after(connection.header(b"retry-after")))
+    kind, reason = reasons.find_reason(connection.status)
+    message = reasons.say(reason, words, status=connection.status, model=endpoint.model)
+    retry_after = _retry_after(connection.header(b"retry-after"))
+    return kind(message, retry_after=retry_after if kind.retryable else None)
 
 
-def refusal_for(status: int, words: str, model: str, retry_after: int | None = None) -> ModelError:
-    """The error that a status means. `words` are the provider's."""
-    tail = f" ({words})" if words else ""
-    if status == 429:
-        return ModelRateLimited(f"The model's provider limits the number of requests.{tail}", retry_after=retry_after)
-    if status in {401, 403}:
-        return ModelRejected(f"The model's provider refused the API key. Check it in Settings → Models.{tail}")
-    if status == 404:
-        return ModelRejected(
-            f"The provider knows no model “{model}”, or the base URL is wrong (most end in /v1).{tail}"
-        )
-    if 300 <= status < 400:
-        return ModelRejected("The model's address redirects elsewhere. Enter the final address as base URL.")
-    if status in {408, 425} or status >= 500:
-        return ModelUnavailable(f"The model's provider failed with status {status}.{tail}", retry_after=retry_after)
-    return ModelRejected(f"The model's provider refused the request with status {status}.{tail}")
+def _without_key(error: ModelError, endpoint: Endpoint) -> ModelError:
+    """The same error, if the provider's words in it do not repeat the key."""
+    if not endpoint.api_key or endpoint.api_key not in error.message:
+        return error
+    return type(error)(error.message.replace(endpoint.api_key, "…"), retry_after=error.retry_after)
 
 
 def _words_of(body: bytes, endpoint: Endpoint) -> str:
@@ -237,8 +234,7 @@ def _words_of(body: bytes, endpoint: Endpoint) -> str:
         words = error.get("message") or error.get("detail") or "" if isinstance(error, dict) else error
     except orjson.JSONDecodeError:
         return ""  # an HTML page of some proxy helps nobody
-    text = " ".join(str(words).split())[:300]
-    return text.replace(endpoint.api_key, "…") if endpoint.api_key else text
+    return reasons.tidy_words(words, endpoint.api_key)
 
 
 def _retry_after(header: str) -> int | None:
@@ -254,9 +250,7 @@ def _target(base_url: str, api_key: str, guarded: bool) -> http1.Target:
     try:
         return http1.make_target(f"{base_url.rstrip('/')}/chat/completions", headers, guarded=guarded)
     except ValueError:
-        raise ModelRejected(
-            "The API key or the address holds characters that cannot be sent. Enter them again in Settings → Models."
-        ) from None
+        raise ModelRejected(reasons.NOT_SENDABLE) from None
 
 
 def _payload(request: ChatRequest, model: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from llm import reasons
 from llm.errors import (
     ModelError,
     ModelRateLimited,
@@ -69,7 +70,7 @@ class StreamParser:
             start = end + 1
         self._rest = b"" if self.done else data[start:]
         if len(self._rest) > MAX_LINE_BYTES:
-            raise ModelStreamBroken("The model sent an endless line. What came before is kept.")
+            raise ModelStreamBroken(reasons.ENDLESS_LINE)
         if not (texts or tool_calls):
             return self._end() if self.done else []
         self.has_content = True
@@ -158,9 +159,9 @@ class StreamParser:
             if chunk.get("error"):
                 raise error_from_body(chunk, 0)
         except orjson.JSONDecodeError:
-            raise ModelStreamBroken("The model sent a piece that cannot be read. What came before is kept.") from None
+            raise ModelStreamBroken(reasons.UNREADABLE_PIECE) from None
         except (AttributeError, TypeError, LookupError, ValueError):
-            raise ModelStreamBroken("The model sent a piece that is not OpenAI-compatible.") from None
+            raise ModelStreamBroken(reasons.FOREIGN_PIECE) from None
 
 
 def read_whole_answer(body: bytes) -> list[ModelEvent]:
@@ -180,9 +181,7 @@ def read_whole_answer(body: bytes) -> list[ModelEvent]:
         text: list[ModelEvent] = [TextDelta("".join(texts))] if texts else []
         return [*text, *tool_calls, *usage, Finished(str(choice.get("finish_reason") or "stop"))]
     except (orjson.JSONDecodeError, AttributeError, TypeError, LookupError, ValueError):
-        raise ModelRejected(
-            "The address answered, but not as an OpenAI-compatible server. Check the base URL: most end in /v1."
-        ) from None
+        raise ModelRejected(reasons.NOT_COMPATIBLE) from None
 
 
 def error_from_body(body: Any, status: int) -> ModelError:
@@ -192,16 +191,12 @@ def error_from_body(body: Any, status: int) -> ModelError:
         words, code = str(error.get("message") or ""), error.get("code") or error.get("type") or status
     else:
         words, code = str(error or ""), status
+    words = reasons.tidy_words(words)
     if str(code) in {"429", "rate_limit_exceeded", "rate_limit_error"}:
-        return ModelRateLimited(_say("The model's provider limits the number of requests", words))
+        return ModelRateLimited(reasons.say(reasons.RATE_LIMITED, words))
     if str(code) in {"400", "401", "403", "404", "invalid_request_error", "authentication_error"}:
-        return ModelRejected(_say("The model's provider refused the request", words))
-    return ModelUnavailable(_say("The model's provider reported an error", words))
-
-
-def _say(what: str, words: str) -> str:
-    words = " ".join(words.split())[:300]
-    return f"{what}: {words}" if words else f"{what}."
+        return ModelRejected(reasons.say(reasons.REFUSED_IN_STREAM, words))
+    return ModelUnavailable(reasons.say(reasons.ERROR_IN_STREAM, words))
 
 
 def _read_delta(delta: dict[str, Any], texts: list[str], tool_calls: list[ModelEvent]) -> None:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import Visit, answer, ask
+from tests.e2e.conftest import Visit, Visitor, answer, ask, create_agent, sign_up
 
 SLOW = "WORDS:60 DELAY:60"
 
@@ -71,6 +71,20 @@ def test_model_failure_is_said_in_words_with_a_retry(builder: Visit) -> None:
     expect(answer(page).locator(".msg__note")).to_be_visible()
     answer(page).get_by_role("button", name="Try again").click()
     expect(answer(page)).to_contain_text("Now it works")
+
+
+def test_model_failure_is_said_in_french_with_the_providers_own_words(visitor: Visitor) -> None:
+    visit = visitor(locale="fr-FR")
+    page = visit.page
+    sign_up(page, visit.url, "panne@example.org")
+    create_agent(page, visit.url, "En panne")
+    visit.allowed.append("status of 50")
+    ask(page, "FAULT:400 SAY:Jamais")
+    expect(answer(page).locator(".msg__note span")).to_have_text(
+        "Le fournisseur du modèle a refusé la requête avec le statut 400. (temperature must be at most 2)"
+    )
+    page.reload()  # from the conversation it is told in the same words
+    expect(answer(page).locator(".msg__note")).to_contain_text("avec le statut 400. (temperature must be at most 2)")
 
 
 def test_answer_cannot_run_or_fetch_anything(builder: Visit) -> None:

@@ -302,6 +302,24 @@ def test_probe_says_what_is_wrong(
     assert words in messages(result)
 
 
+def test_probe_speaks_the_readers_language_and_keeps_the_providers_words(
+    owner: Any, fake_model: FakeModel, allow_loopback: None
+) -> None:
+    owner.cookies["django_language"] = "fr"
+    fake_model.api_key = KEY
+    result = probe(owner, base_url=fake_model.url, api_key="sk-wrong-secret", default_model="fake-model")
+    told = result["steps"][-1]["message"]
+    assert told.startswith("Le fournisseur du modèle a refusé la clé d\u2019API. ")
+    assert told.endswith(" Vérifiez-la dans Réglages → Modèles. (Incorrect API key provided: ….)")
+
+
+def test_probe_counts_models_in_words(owner: Any, fake_model: FakeModel, allow_loopback: None) -> None:
+    fake_model.models = ("fake-model",)
+    assert "1 model is offered." in messages(probe(owner, base_url=fake_model.url, default_model="fake-model"))
+    owner.cookies["django_language"] = "fr"
+    assert "1 modèle est proposé." in messages(probe(owner, base_url=fake_model.url, default_model="fake-model"))
+
+
 def test_probe_notices_a_forgotten_v1(owner: Any, fake_model: FakeModel, allow_loopback: None) -> None:
     result = probe(owner, base_url=fake_model.url.removesuffix("/v1"), default_model="fake-model")
     assert result["ok"] is False

@@ -5,6 +5,7 @@ import { copyButton, h, icon } from "./dom.js";
 import { formatCost, formatSeconds, plural } from "./format.js";
 import { citeButton } from "./markdown.js";
 import { Prose } from "./prose.js";
+import { translateReason } from "./reasons.js";
 
 /** A question as it was written: plain text, never Markdown. */
 export class Question {
@@ -173,9 +174,7 @@ export function explainError(error, t) {
   if (forVisitors !== "visitorFailed" && error && !VISITORS_CODES.has(error.code)) return forVisitors;
   if (!error?.code || document.documentElement.lang === "en") return error?.message ?? "";
   const key = `error${error.code.replace(/(^|_)(\w)/g, (_whole, _line, letter) => letter.toUpperCase())}`;
-  if (t(key) === key) return error.message;
-  const [, detail] = error.message.split(/: (.*)/s);
-  return detail ? `${t(key)} (${detail})` : t(key);
+  return translateReason(error.message) ?? (t(key) === key ? error.message : t(key));
 }
 
 function actionButton(name, label, onclick) {

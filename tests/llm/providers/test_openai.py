@@ -184,6 +184,12 @@ async def test_stream_chat_with_a_wrong_key_says_so_without_the_key(fake_model: 
     assert "sk-wrong-secret" not in str(caught.value)
 
 
+async def test_stream_chat_hides_a_key_that_the_stream_repeats(fake_model: FakeModel) -> None:
+    with pytest.raises(errors.ModelUnavailable, match="The model …") as caught:
+        await collect(fake_model, "FAULT:error WORDS:20", api_key="overheated")
+    assert "overheated" not in str(caught.value)
+
+
 @pytest.mark.parametrize("fault", ["drop", "end", "malformed", "not-openai", "error"])
 async def test_stream_chat_broken_in_the_middle_keeps_the_partial_and_does_not_retry(
     fake_model: FakeModel, fault: str
