@@ -6,6 +6,7 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
+from knowledge.loaders.code_pages import choose_latin, is_latin_page
 from knowledge.loaders.types import LoadError, Section
 
 _MARKS = [
@@ -47,6 +48,16 @@ def detect_encoding(content: bytes) -> str:
     try:
         content.decode("utf-8")
         return "utf-8"
-    except UnicodeDecodeError:
-        best = from_bytes(content[:_SAMPLE_BYTES]).best()
-        return best.encoding if best else "latin-1"
+    except UnicodeDecodeError as error:
+        start = max(0, error.start - _SAMPLE_BYTES // 2)  # what comes before the first accent tells nothing
+        sample = content[start : start + _SAMPLE_BYTES]
+        return _guess_code_page(sample)
+
+
+def _guess_code_page(sample: bytes) -> str:
+    # Of scripts the library is a good judge; among Latin pages it takes French for Czech, Finnish for Icelandic.
+    page, is_explained = choose_latin(sample)
+    if is_explained:
+        return page
+    best = from_bytes(sample).best()
+    return page if best is None or is_latin_page(best.encoding) else best.encoding
