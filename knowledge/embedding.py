@@ -22,6 +22,10 @@ class Embedder(Protocol):
 
     def embed(self, texts: list[str]) -> Floats: ...
 
+    def embed_query(self, text: str) -> Floats:
+        """One vector, while somebody waits: soon, or an error."""
+        ...
+
 
 class LocalEmbedder:
     """MiniLM in this process, loaded at first use."""
@@ -30,6 +34,10 @@ class LocalEmbedder:
 
     def embed(self, texts: list[str]) -> Floats:
         return _load_model().embed(texts)
+
+    def embed_query(self, text: str) -> Floats:
+        vector: Floats = self.embed([text])[0]
+        return vector
 
 
 def get_embedder() -> Embedder:

@@ -59,17 +59,19 @@ def search(
     """The best passages of the agent's ready documents, best first, numbered from 1. `documents`: only of these.
 
     Scores lie between 0 and 1 and only order passages within one search. When the embedding service does not answer,
-    words alone decide. An empty question finds nothing.
+    words alone decide. An empty question finds nothing. The service is asked before the database, so that no
+    connection waits for it.
     """
     query = query[:MAX_QUERY_CHARACTERS].replace("\x00", "").strip()
     if not query:
         return []
     chosen = None if documents is None else list(documents)
+    meaning = _embed_query(query) if mode != "words" else None
     rankings = []
     if mode != "vectors":
         rankings.append(_rank_by_words(agent_id, query, chosen))
     if mode != "words":
-        rankings.append(_rank_by_vectors(agent_id, query, chosen))
+        rankings.append(_rank_by_vectors(agent_id, *meaning, chosen) if meaning else [])
     return _load_passages(_fuse(rankings)[:limit])
 
 
@@ -94,19 +96,19 @@ def _rank_by_words(agent_id: UUID, query: str, documents: list[UUID] | None) -> 
     return [(chunk_id, score) for chunk_id, score in rows if score > 0]
 
 
-def _rank_by_vectors(agent_id: UUID, query: str, documents: list[UUID] | None) -> Ranking:
+def _embed_query(query: str) -> tuple[str, str] | None:
+    """The model's name and the question's vector as PostgreSQL reads it; None when there is none to be had now."""
     embedder = get_embedder()
     try:
-        vector = embedder.embed([query])[0]
+        vector = embedder.embed_query(query)
     except (EmbeddingUnavailable, EmbeddingRejected) as error:
         logger.warning("search by words only: %s", error.message)
-        return []
-    parameters = {
-        "agent": agent_id,
-        "documents": documents,
-        "model": embedder.name,
-        "vector": HalfVector(vector).to_text(),
-    }
+        return None
+    return embedder.name, HalfVector(vector).to_text()
+
+
+def _rank_by_vectors(agent_id: UUID, model: str, vector: str, documents: list[UUID] | None) -> Ranking:
+    parameters = {"agent": agent_id, "documents": documents, "model": model, "vector": vector}
     best: dict[UUID, float] = {}
     for chunk_id, score in _fetch(_BY_VECTORS, parameters):
         best.setdefault(chunk_id, score)  # a chunk is as near as the nearest of its windows

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
@@ -15,11 +16,15 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from knowledge.embedding import get_embedder
+from knowledge.errors import EmbeddingRejected, EmbeddingUnavailable
 from knowledge.jobs import Lease, LeaseLost, claim_next
 from knowledge.models import Chunk, ChunkVector, Document
 from knowledge.processing import process_next
+from knowledge.remote_embedding import QUERY_SECONDS
 from knowledge.retrieval import search
 from tests import factories
+from tests.dripping import dripping
 from tests.processes import running, wait_until
 
 LONG = "\n\n".join(
@@ -235,6 +240,44 @@ def test_search_falls_back_to_words_when_the_service_is_down(learn, agent, embed
     learn("a.txt", b"The zebra is striped.")
     embedding_service.status = 500
     assert [passage.filename for passage in search(agent.pk, "zebra")] == ["a.txt"]
+
+
+@pytest.mark.django_db
+def test_search_waits_little_and_once_for_a_service_that_hangs(learn, agent, settings, monkeypatch):
+    """The first question waits for QUERY_SECONDS, the others of the next PAUSE_SECONDS not at all."""
+    learn("a.txt", b"The zebra is striped.")
+    monkeypatch.setattr("knowledge.remote_embedding.PAUSE_SECONDS", 3600)
+    with dripping(None) as service:
+        settings.EMBEDDING_BASE_URL = service.url
+        begun = time.monotonic()
+        for _ in range(20):
+            assert [passage.filename for passage in search(agent.pk, "zebra")] == ["a.txt"]
+        assert time.monotonic() - begun < 3 * QUERY_SECONDS
+        assert service.requests == 1
+
+
+def test_query_embeddings_go_on_after_the_pause(embedding_service, monkeypatch):
+    monkeypatch.setattr("knowledge.remote_embedding.PAUSE_SECONDS", 0.2)
+    embedder = get_embedder()
+    embedding_service.status = 500
+    with pytest.raises(EmbeddingUnavailable):
+        embedder.embed_query("zebra")
+    embedding_service.status = 200
+    with pytest.raises(EmbeddingUnavailable):
+        embedder.embed_query("zebra")
+    assert embedder.embed(["zebra"]).shape == (1, 3), "documents are embedded with patience of their own"
+    time.sleep(0.25)
+    for _ in range(2):
+        assert embedder.embed_query("zebra").shape == (3,)
+
+
+def test_question_that_the_service_refuses_pauses_nothing(embedding_service):
+    embedder = get_embedder()
+    embedding_service.status = 400
+    with pytest.raises(EmbeddingRejected):
+        embedder.embed_query("too long")
+    embedding_service.status = 200
+    assert embedder.embed_query("zebra").shape == (3,)
 
 
 @contextmanager
