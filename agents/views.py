@@ -55,8 +55,10 @@ GLYPHS = (
     ("wrench", _("Wrench")),
     ("users", _("People")),
 )
-DOCUMENT_FORMATS = "PDF, DOCX, MD, TXT, CSV, JSON, HTML"
-DOCUMENT_SUFFIXES = ".pdf,.docx,.md,.markdown,.txt,.csv,.json,.html,.htm"
+DOCUMENT_FORMATS = "PDF, DOCX, MD, RST, TXT, LOG, CSV, TSV, JSON, JSONL, HTML"
+DOCUMENT_SUFFIXES = (  # those of knowledge/sniffing.py, an app above this one; a test holds the two together
+    ".pdf,.docx,.md,.markdown,.rst,.txt,.text,.log,.csv,.tsv,.json,.jsonl,.ndjson,.html,.htm,.xhtml"
+)
 
 
 @with_policy("agent.view")

@@ -42,11 +42,13 @@ def env_flag(name: str, default: bool) -> bool:
     return env(name, "1" if default else "0").strip().lower() in {"1", "true", "yes", "on"}
 
 
-def env_int(name: str, default: int) -> int:
-    try:
-        return int(env(name, str(default)))
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number.") from None
+def env_int(name: str, default: int, *, of: range | None = None) -> int:
+    """The whole number, the default where nothing is written. Ends the process with a sentence for anything else."""
+    value = env(name, str(default)).strip() or str(default)
+    with suppress(ValueError):
+        if of is None or int(value) in of:
+            return int(value)
+    raise SystemExit(f"{name} must be a whole number{f' from {of[0]} to {of[-1]}' if of else ''}, not {value!r}.")
 
 
 def env_price(name: str) -> Decimal | None:
@@ -68,7 +70,7 @@ def env_list(name: str, default: str = "") -> list[str]:
 # --- Where this runs -------------------------------------------------------------------------------------------------
 PRODUCTION = env_flag("GILO_PRODUCTION", False)
 DEBUG = env_flag("GILO_DEBUG", False) and not PRODUCTION
-PORT = env_int("PORT", 8000)
+PORT = env_int("PORT", 8000, of=range(1, 2**16))
 HOST = env("HOST", "127.0.0.1" if not PRODUCTION else "0.0.0.0")  # noqa: S104 - a container listens on its own network
 SITE_URL = env("GILO_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
 DATA_DIR = Path(env("GILO_DATA_DIR", str(BASE_DIR / ".data"))).expanduser().resolve()

@@ -1,4 +1,4 @@
-"""DOCX: the words of the document, its notes, headers and tables, read as a stream of XML.
+"""DOCX: the words of the document, its tables and notes, read as a stream of XML; not the headers of its pages.
 
 Only the XML parts that hold text are read, with entities, DTDs and the network switched off; pictures, templates and
 links to the outside are never looked at. `check_archive` is the door: it runs at upload, before anything is stored.
