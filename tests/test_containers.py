@@ -99,4 +99,4 @@ def test_compose_waits_for_health():
 
 def test_no_secret_is_in_the_build_context():
     ignored = (ROOT / ".dockerignore").read_text().split()
-    assert {".data", "deploy/secrets", ".git"} <= set(ignored)
+    assert {".data", "deploy/secrets", ".env", ".git"} <= set(ignored)
