@@ -58,16 +58,22 @@ class StreamParser:
         data = self._rest + data
         texts: list[str] = []
         tool_calls: list[ModelEvent] = []
-        start = 0
-        while not self.done and (end := data.find(b"\n", start)) >= 0:
+        start, is_mixed = 0, False
+        while not self.done and (line_end := data.find(b"\n", start) + 1):
             if self._head and data.startswith(self._head, start):
-                past = self._read_alike(data, start, texts)
-                if past > start:
-                    start = past
+                end = line_end if is_mixed else data.rfind(self._tail, start) + len(self._tail)
+                text = self._read_alike(data[start:end])
+                if text is None and not is_mixed:
+                    # Others stand between: from now on line by line, for to try all the rest each time takes for ever.
+                    is_mixed = True
+                    continue
+                if text is not None:
+                    texts.append(text)
+                    start = end
                     continue
             if data.startswith(b"data:", start):  # others are comments, event names and blank lines
-                self._read_line(data[start:end], texts, tool_calls)
-            start = end + 1
+                self._read_line(data[start : line_end - 1], texts, tool_calls)
+            start = line_end
         self._rest = b"" if self.done else data[start:]
         if len(self._rest) > MAX_LINE_BYTES:
             raise ModelStreamBroken(reasons.ENDLESS_LINE)
@@ -93,23 +99,12 @@ class StreamParser:
         finished: ModelEvent = Finished(self._finish_reason or "stop")
         return [finished] if self._usage is None else [self._usage, finished]
 
-    def _read_alike(self, data: bytes, start: int, texts: list[str]) -> int:
-        """Read the lines from `start` on that differ from an earlier one in their text alone; returns where they end.
+    def _read_alike(self, lines: bytes) -> str | None:
+        """The text of lines that differ from an earlier one in their text alone; None when any does otherwise.
 
-        Servers send the same bytes around each piece of text. So what stands between the first line's text and the
-        last one's is known, and the texts are one list of JSON strings: a fraction of the parsing is enough. Reads one
-        line when others stand between the alike ones, none (returns `start`) when it is in doubt.
+        Servers send the same bytes around each piece of text. So what stands from one text to the next is known, and
+        the texts are one list of JSON strings: a fraction of the parsing is enough.
         """
-        for last in (data.rfind(self._tail, start), data.find(self._tail, start)):
-            end = last + len(self._tail)
-            text = self._read_strings(data[start:end]) if last >= 0 else None
-            if text is not None:
-                texts.append(text)
-                return end
-        return start
-
-    def _read_strings(self, lines: bytes) -> str | None:
-        """The text of lines that hold one JSON string each between the known bytes, None when any does not."""
         first, last = len(self._head), len(self._break) - len(self._tail)
         quoted = [line[first:last] for line in lines[: -len(self._break)].split(self._break * 2)]
         if self._head + self._between.join(quoted) + self._tail != lines:

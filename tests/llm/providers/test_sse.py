@@ -72,6 +72,21 @@ def test_parser_reads_alike_lines_that_other_lines_part() -> None:
     assert text_of(parse(b"".join(parts) + line(finish="stop") + DONE)) == "abcde"
 
 
+def test_parser_looks_at_no_byte_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+    read_alike = StreamParser._read_alike
+
+    def counting(parser: StreamParser, lines: bytes) -> str | None:
+        nonlocal looked_at
+        looked_at += len(lines)
+        return read_alike(parser, lines)
+
+    monkeypatch.setattr(StreamParser, "_read_alike", counting)
+    stream = (line("a") + b": wait\n\n") * 500
+    assert text_of(StreamParser().feed(stream)) == "a" * 500
+    assert looked_at < 3 * len(stream)
+
+
 def test_parser_joins_the_text_of_one_read() -> None:
     assert parse(line("a") + line("b") + line("c") + line(finish="stop") + DONE) == [TextDelta("abc"), Finished("stop")]
 
