@@ -51,7 +51,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-_FIRST = ("e2e", "server faults", "faults")  # what waits longest: real browsers, then real kills
+_FIRST = ("e2e", "server faults", "start faults", "faults")  # what waits longest: real browsers, then real kills
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -92,10 +92,12 @@ class _ByGroup(LoadScopeScheduling):
 
 def _group_of(nodeid: str) -> str:
     """With several processes a file's tests stay on one, for they share servers; all that drive a browser are one
-    group, all that kill and start real processes two, one of them for the whole server."""
+    group, all that kill and start real processes three: how the whole server starts, what it bears, and its parts."""
     path = nodeid.partition("::")[0]
     if path.startswith("tests/e2e/"):
         return "e2e"
     if "faults" in path.rpartition("/")[2]:
-        return "server faults" if path.startswith("tests/gilo/") else "faults"
+        if path.startswith("tests/gilo/"):
+            return "start faults" if path.endswith("_start.py") else "server faults"
+        return "faults"
     return path
