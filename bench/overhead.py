@@ -221,7 +221,7 @@ def count_round_trips(port: int, caller: Caller) -> None:
             for _ in range(100):
                 ask_once(port, caller, conversation_id)
             text = log.read_bytes()[before:].decode(errors="replace")
-        writes, reads = text.count("WITH begun AS"), text.count("LEFT JOIN LATERAL")
+        writes, reads = len(re.findall(r"WITH\s+(?:begun|ended) AS", text)), text.count("LEFT JOIN LATERAL")
         every = len(re.findall(r"LOG: +(?:execute|statement)", text))
         print(
             f"SQL a turn, {name}: {writes / 100:.2f} writes, {reads / 100:.2f} reads of history; "

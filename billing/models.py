@@ -271,11 +271,13 @@ class UsageRecord(Identified):
     channel = models.CharField(max_length=20)
     model = models.CharField(max_length=200)
     at = models.DateTimeField()
-    input_tokens = models.PositiveIntegerField()
-    output_tokens = models.PositiveIntegerField()
+    input_tokens = models.IntegerField()
+    output_tokens = models.IntegerField()
     cost_usd = models.DecimalField(max_digits=12, decimal_places=8)
     meter = models.CharField(max_length=20, blank=True)
-    report = models.ForeignKey("MeterReport", null=True, on_delete=models.SET_NULL, related_name="records")
+    report = models.ForeignKey(
+        "MeterReport", null=True, on_delete=models.SET_NULL, related_name="records", db_index=False
+    )
 
     objects = ScopedQuerySet["UsageRecord"].as_manager()
 
@@ -283,6 +285,7 @@ class UsageRecord(Identified):
         indexes = [
             models.Index(fields=["workspace", "at"], name="billing_usage_by_time"),
             models.Index(fields=["at"], condition=~Q(meter="") & Q(report=None), name="billing_usage_to_report"),
+            models.Index(fields=["report"], condition=Q(report__isnull=False), name="billing_usage_by_report"),
         ]
 
 

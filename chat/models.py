@@ -15,6 +15,12 @@ ONE_TURN_AT_A_TIME = "chat_one_turn_at_a_time"  # constraints whose word the wri
 ONE_RUN_EACH_KEY = "chat_one_run_each_idempotency_key"
 
 
+def _belongs_to(model: Any, **options: Any) -> Any:
+    # One foreign key holds a row in place and deletes it: a conversation's agent, a message's conversation. A check of
+    # the others would cost each turn what a row costs, and say nothing new.
+    return models.ForeignKey(model, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, **options)
+
+
 class Channel(models.TextChoices):
     """Where a conversation takes place."""
 
@@ -32,7 +38,7 @@ class Channel(models.TextChoices):
 class Conversation(Identified):
     """Messages between one person (or program) and one agent."""
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="conversations")
+    workspace = _belongs_to(Workspace, related_name="conversations")
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="conversations", db_index=False)
     channel = models.CharField(max_length=20, choices=Channel.choices)
     user = models.ForeignKey(
@@ -102,11 +108,6 @@ class ServerProcess(models.Model):
     heartbeat_at = models.DateTimeField()
 
 
-def _belongs_to(model: Any, **options: Any) -> Any:
-    # The conversation's foreign key holds a run in place and deletes it; the others need no check of their own.
-    return models.ForeignKey(model, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, **options)
-
-
 class Run(Identified):
     """One answer being made: which version, how long, how many tokens, what it cost, how it ended.
 
@@ -116,7 +117,8 @@ class Run(Identified):
     workspace = _belongs_to(Workspace, related_name="runs")
     agent = _belongs_to(Agent, related_name="runs")
     version = _belongs_to(AgentVersion, null=True, related_name="+")
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="runs")
+    # Deleted with it; the run's messages, stored in the same statement, hold it in place.
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="runs", db_constraint=False)
     question = _belongs_to(Message, related_name="+")
     answer = _belongs_to(Message, related_name="runs")
     api_key = _belongs_to(ApiKey, null=True, related_name="+")
@@ -134,11 +136,11 @@ class Run(Identified):
     cancel_requested = models.BooleanField(default=False)
     trace = models.JSONField(default=list)
     model = models.CharField(max_length=200, blank=True)
-    input_tokens = models.PositiveIntegerField(default=0)
-    output_tokens = models.PositiveIntegerField(default=0)
+    input_tokens = models.IntegerField(default=0)
+    output_tokens = models.IntegerField(default=0)
     cost_usd = models.DecimalField(max_digits=12, decimal_places=8, default=0)
-    ttft_ms = models.PositiveIntegerField(null=True)
-    latency_ms = models.PositiveIntegerField(null=True)
+    ttft_ms = models.IntegerField(null=True)
+    latency_ms = models.IntegerField(null=True)
     finish_reason = models.CharField(max_length=20, blank=True)
     error = models.JSONField(null=True)
     started_at = models.DateTimeField()

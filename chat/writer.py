@@ -2,7 +2,7 @@
 
 Whoever queues a row waits for it to be durable. The writer takes whatever is queued the moment it is free and never
 lingers, so a lone turn pays one commit and a crowd shares it. One statement, prepared once, takes the starts and the
-ends as two JSON lists. A database restart is waited out: starts for 5 s (then the caller hears `Unavailable`), ends
+ends as JSON lists. A database restart is waited out: starts for 5 s (then the caller hears `Unavailable`), ends
 for a minute; a full disk refuses starts at once (`StorageFull`). Every row may be written twice without harm, because a
 broken connection does not say what it committed.
 """
@@ -23,7 +23,7 @@ from billing.budgets import OPEN_COUNTERS, is_over_budget, taking
 from billing.errors import BudgetExceeded
 from chat.errors import ConversationBusy, RequestRepeated
 from chat.models import ONE_RUN_EACH_KEY, ONE_TURN_AT_A_TIME
-from chat.write_statement import Counters, write_statement
+from chat.write_statement import Contents, Counters, write_statement
 from core.async_db import connection_parameters
 from core.errors import GiloError, NotFound, StorageFull, Unavailable
 from core.pg_line import PreparedLine
@@ -189,18 +189,22 @@ class Writer:
 
 def _compose(group: list[_Row]) -> tuple[str, list[bytes]]:
     """The statement of a group, and its parameters."""
-    lists: list[list[Any]] = [
-        [row.record for row in group if row.is_begin],
-        [row.record for row in group if not row.is_begin],
-    ]
+    starts = [row.record for row in group if row.is_begin]
+    ends = [row.record for row in group if not row.is_begin]
     counting = [item for row in group for item in row.counting]
     news = [item for row in group for item in row.news]
     changed = {item["counter"] for item in counting}
-    counters = Counters.MANY if len(changed) > 1 else Counters.ONE if changed else Counters.NONE
-    lists += [rows for rows in (counting, news) if rows]
-    failures = any(row.record["status"] == "failed" for row in group if not row.is_begin)
-    sql = write_statement(counters=counters, with_news=bool(news), with_failures=failures)
-    return sql, [orjson.dumps(rows) for rows in lists]
+    kinds = {start["is_new"] for start in starts}
+    contents = Contents(
+        starts_conversations=True in kinds,
+        continues_conversations=False in kinds,
+        supersedes=any(start["supersedes"] for start in starts),
+        ends=bool(ends),
+        fails=any(end["status"] == "failed" for end in ends),
+        counters=Counters.MANY if len(changed) > 1 else Counters.ONE if changed else Counters.NONE,
+        news=bool(news),
+    )
+    return write_statement(contents), [orjson.dumps(rows) for rows in (starts, ends, counting, news) if rows]
 
 
 def _future() -> asyncio.Future[None]:

@@ -117,4 +117,5 @@ def count_totals(workspace_id: UUID) -> Totals:
     agents = Agent.objects.for_workspace(workspace_id).aggregate(
         agents=Count("pk"), deployed=Count("pk", filter=Q(status=AgentStatus.DEPLOYED))
     )
-    return Totals(conversations=Conversation.objects.for_workspace(workspace_id).count(), **agents)
+    conversations = Conversation.objects.filter(agent__workspace_id=workspace_id)  # by the agents' index
+    return Totals(conversations=conversations.count(), **agents)

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import uuid4
@@ -176,9 +177,28 @@ def test_chat_turn_takes_at_most_four_round_trips(client_with_key, monkeypatch):
     counted.clear()
     client_with_key.ask(conversation_id=first["conversation_id"])
     next_turn = [query for query in counted if "agents_apikey" not in query and "llm_modelendpoint" not in query]
-    assert sum("WITH begun" in query for query in new_conversation) == 2
+    assert [next(part for part in ("begun", "ended") if part in query) for query in new_conversation] == [
+        "begun",
+        "ended",
+    ]
     assert sum("LATERAL" in query for query in next_turn) == 1
     assert len(next_turn) <= 3
+
+
+async def test_statement_names_only_the_tables_that_its_group_changes(writer, agent, monkeypatch):
+    statements = []
+    monkeypatch.setattr(PreparedLine, "execute", counting(PreparedLine.execute, statements))
+    begun = beginning(agent)
+    await writer.begin(begun)
+    await writer.finish(ending(begun))
+    await writer.begin(beginning(agent, conversation=begun["conversation"], is_new=False))
+    changed = [set(re.findall(r"(?:INSERT INTO|UPDATE) (\w+)", statement)) for statement in statements]
+    assert changed == [
+        {"chat_conversation", "chat_message", "chat_run"},
+        {"chat_message", "chat_run", "billing_usagerecord"},
+        {"chat_conversation", "chat_message", "chat_run"},
+    ]
+    assert ["INSERT INTO chat_conversation" in statement for statement in statements] == [True, False, False]
 
 
 def counting(execute, counted):
