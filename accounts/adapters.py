@@ -32,7 +32,6 @@ from core.errors import TooManyRequests, Unavailable
 
 logger = logging.getLogger(__name__)
 UNKNOWN_ADDRESS = "unknown"
-LOCKOUT_SECONDS = 300
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]

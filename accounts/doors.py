@@ -81,13 +81,11 @@ async def authenticate_scope(scope: Scope) -> Principal | None:
     return await _principal_of_session(key, headers, None)
 
 
-async def is_still_allowed(principal: Principal) -> bool:
-    """Whether who opened a long-lived stream may keep it. Ask every few seconds."""
-    return (await check_still_allowed([principal]))[0]
-
-
 async def check_still_allowed(principals: Sequence[Principal]) -> list[bool]:
-    """For each of these, whether it may keep what it opened: at most one query for logins, keys and grants each."""
+    """For each who opened a long-lived stream, whether it may keep it: ask every few seconds.
+
+    At most one query for logins, keys and grants each.
+    """
     keys = {principal.api_key_id for principal in principals if principal.api_key_id is not None}
     grants = {principal.grant_id for principal in principals if principal.grant_id is not None}
     live_keys = await _find_live(keys, _key_checks)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.core.internal.sessionkit import get_session_user
 from allauth.headless import app_settings
 from allauth.headless.internal import sessionkit
 from allauth.headless.tokens.strategies.jwt import internal
@@ -126,9 +125,3 @@ def authenticate(access: str) -> tuple[User, SessionBase] | None:
 def end_session(session: SessionBase) -> None:
     """Delete the session: all its tokens are dead."""
     session.flush()
-
-
-def user_of_session(session: SessionBase) -> User | None:
-    """The session's user, unless suspended or with another password since."""
-    user = get_session_user(session)
-    return user if isinstance(user, User) else None

@@ -189,11 +189,6 @@ def require_origin(identity: KeyIdentity, origin: str) -> None:
         raise OriginNotAllowed()
 
 
-async def is_key_alive(key_id: UUID) -> bool:
-    """Whether a stream that this key opened may go on."""
-    return key_id in await find_live_keys([key_id])
-
-
 async def find_live_keys(key_ids: Collection[UUID]) -> set[UUID]:
     """Those of these keys whose streams may go on: not revoked, not expired, the agent switched on."""
     return {row[0] for row in await fetch_all(_LIVE_QUERY, [list(key_ids)])}

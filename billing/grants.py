@@ -37,8 +37,7 @@ _TAKE = f"""{_LOCKED}, used AS (
 SELECT count(*) FROM used
 """  # noqa: S608
 _READ = f"""{_CHAIN}
-SELECT bool_and({_IS_ALIVE}), min(most_uses - uses), count(*), min(expires_at)
-FROM billing_grant WHERE id IN (SELECT id FROM chain)
+SELECT count(*), min(expires_at) FROM billing_grant WHERE id IN (SELECT id FROM chain)
 """  # noqa: S608
 _LIVE = f"SELECT id FROM billing_grant WHERE id = ANY(%s) AND {_IS_ALIVE}"  # noqa: S608
 
@@ -113,14 +112,6 @@ async def return_use(grant_id: UUID) -> None:
     await fetch_all(_RETURN, [grant_id])
 
 
-async def count_left(grant_id: UUID) -> int | None:
-    """How many uses are left, None when they are not counted. Raises GrantEnded."""
-    is_alive, left, *_ = (await fetch_all(_READ, [grant_id]))[0]
-    if not is_alive:
-        raise GrantEnded()
-    return None if left is None else int(left)
-
-
 async def find_live_grants(grant_ids: Collection[UUID]) -> set[UUID]:
     """Those of these that are neither revoked nor over, whether or not uses are left."""
     return {row[0] for row in await fetch_all(_LIVE, [list(grant_ids)])}
@@ -128,7 +119,7 @@ async def find_live_grants(grant_ids: Collection[UUID]) -> set[UUID]:
 
 async def _describe_used_up(grant_id: UUID) -> GrantUsedUp | AllowanceUsedUp:
     """A grant within others is an allowance, which starts anew; one that stands alone is used up for good."""
-    _, _, links, expires_at = (await fetch_all(_READ, [grant_id]))[0]
+    links, expires_at = (await fetch_all(_READ, [grant_id]))[0]
     if links < 2 or expires_at is None:
         return GrantUsedUp()
     return AllowanceUsedUp(retry_after=max(int((expires_at - datetime.now(UTC)).total_seconds()) + 1, 1))

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from core.addresses import Address, Network, is_public, parse_address, parse_networks
-from core.errors import TooLarge, UrlNotAllowed
+from core.errors import UrlNotAllowed
 
 MAX_URL_LENGTH = 500
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -254,14 +254,3 @@ def egress_httpx_client(timeout: float = 15.0, max_bytes: int = MAX_ANSWER_BYTES
         follow_redirects=False,
         trust_env=False,
     )
-
-
-async def read_limited(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body, read no further than `limit` bytes; raises TooLarge when there is more."""
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > limit:
-            response.close()
-            raise TooLarge(f"The answer is larger than {limit} bytes.")
-    return bytes(body)

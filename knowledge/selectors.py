@@ -7,7 +7,7 @@ from django.db.models.functions import Coalesce
 
 from agents.models import Agent
 from core.tenancy import ScopedQuerySet
-from knowledge.models import Chunk, Document, DocumentStatus
+from knowledge.models import Chunk, Document
 
 
 def get_agent(workspace_id: UUID, agent_id: UUID) -> Agent:
@@ -33,8 +33,3 @@ def count_bytes(workspace_id: UUID) -> int:
 def list_chunks(workspace_id: UUID, document: Document) -> QuerySet[Chunk]:
     """The document's chunks in reading order."""
     return Chunk.objects.for_workspace(workspace_id).filter(document=document).order_by("position")
-
-
-def has_ready_documents(agent_id: UUID) -> bool:
-    """Whether a search in this agent can find anything."""
-    return Document.objects.filter(agent_id=agent_id, status=DocumentStatus.READY).exists()

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -74,4 +73,4 @@ def find_grant(listing: Listing, text: str) -> Grant:
 
 def make_link(listing: Listing, plain: str) -> str:
     """The listing's address with the token in its fragment, which browsers send to no server."""
-    return f"{settings.SITE_URL}/store/{listing.slug}#token={plain}"
+    return f"{listing.address}#token={plain}"

@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
 from accounts.models import User
 from agents.config import AgentConfig
 from knowledge.models import Document
@@ -126,11 +124,6 @@ def has_changes(listing: Listing) -> bool:
     current = listing.agent.live_version_id or listing.agent.draft_version_id
     ready: list[UUID] = listing.ready_documents  # type: ignore[attr-defined]
     return release.version_id != current or not set(ready) <= set(release.documents)
-
-
-def page_address(slug: str) -> str:
-    """A listing's page, as a whole address."""
-    return f"{settings.SITE_URL}/store/{slug}"
 
 
 def _describe_knowledge(listing: Listing, config: AgentConfig) -> dict[str, Any]:

@@ -168,6 +168,11 @@ class Listing(Timestamped):
         """Whether the store shows it to everybody."""
         return self.status == ListingStatus.PUBLISHED and self.visibility == Visibility.PUBLIC
 
+    @property
+    def address(self) -> str:
+        """Its page, as a whole address."""
+        return f"{settings.SITE_URL}/store/{self.slug}"
+
 
 class Release(Timestamped):
     """What a listing runs from one publication to the next: a version of the agent, and the documents it had then."""

@@ -82,7 +82,7 @@ def _close_open_pages(listing: Listing, user: User) -> None:
 
 
 def _describe_checkout(purchase: Purchase, listing: Listing) -> "SessionCreateParams":
-    page = f"{settings.SITE_URL}/store/{listing.slug}"
+    page = listing.address
     mark = {PURCHASE_METADATA: str(purchase.pk)}
     params: SessionCreateParams = {
         "customer_email": purchase.user.email,

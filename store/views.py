@@ -202,11 +202,10 @@ def _user_of(request: HttpRequest) -> User | None:
 
 def meta_of(listing: Listing) -> dict[str, Any]:
     """What search engines and link previews read of a listing's pages."""
-    address = f"{settings.SITE_URL}/store/{listing.slug}"
     return {
         "meta_title": listing.name,
         "description": listing.tagline or " ".join(listing.description.split())[:200] or listing.name,
-        "canonical": address,
-        "image": f"{address}/og.png?v={int(listing.updated_at.timestamp())}",
+        "canonical": listing.address,
+        "image": f"{listing.address}/og.png?v={int(listing.updated_at.timestamp())}",
         "noindex": listing.visibility == Visibility.PRIVATE,
     }

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -42,9 +42,6 @@ class Answer:
     def log_entry(self) -> dict[str, Any]:
         """The attempt as it is kept in the delivery's log."""
         return {"at": self.at.isoformat(), "ms": self.ms, "status": self.status, "error": self.error}
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 async def post(session: aiohttp.ClientSession, url: str, body: bytes, signature: dict[str, str]) -> Answer:

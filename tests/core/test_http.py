@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from core import http
 from core.addresses import is_public, parse_address, parse_networks
-from core.errors import TooLarge, UrlNotAllowed
+from core.errors import UrlNotAllowed
 from tests.dripping import dripping
 
 LOOPBACK = ["127.0.0.1/32"]
@@ -296,16 +296,6 @@ async def test_egress_session_says_the_same_for_open_closed_and_filtered(canary:
             messages.add(caught.value.message)
     assert len(messages) == 1
     assert canary.connections == 0
-
-
-async def test_read_limited_stops_at_the_limit(canary: Canary, allow_loopback: None) -> None:
-    canary.answer = (200, {}, b"x" * 100_000)
-    async with http.egress_session() as session:
-        response = await session.get(f"http://127.0.0.1:{canary.port}/")
-        with pytest.raises(TooLarge):
-            await http.read_limited(response, 50_000)
-        response = await session.get(f"http://127.0.0.1:{canary.port}/")
-        assert len(await http.read_limited(response, 100_000)) == 100_000
 
 
 @pytest.fixture
