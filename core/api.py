@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
@@ -61,9 +62,8 @@ def parse_json(body: bytes, limit: int = MAX_JSON_BYTES) -> Any:
         if "surrogate in string" in str(error):
             raise _text_invalid() from None
         raise errors.BadRequest(f"The body is not valid JSON: {error}", code="json_invalid") from None
-    if b"\\u0000" in body and not is_storable(
-        value
-    ):  # a NUL comes through orjson in this form only, a surrogate in none
+    # A NUL comes through orjson in this form only, a surrogate in none.
+    if b"\\u0000" in body and not is_storable(value):
         raise _text_invalid()
     return value
 
@@ -147,13 +147,11 @@ class Page(CursorPagination):
     ordering = "-created_at"
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any] | None:
-        """The page that the cursor names. Raises BadRequest for a cursor that we did not make."""
+        """The page that the cursor names. Raises CursorInvalid for a cursor that we did not make."""
         try:
             return super().paginate_queryset(queryset, request, view)
         except (exceptions.NotFound, DjangoValidationError, DataError, ValueError):
-            raise errors.BadRequest(
-                "This cursor is not valid. Start again without one.", code="cursor_invalid", param="cursor"
-            ) from None
+            raise errors.CursorInvalid() from None
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"data": data, "next": self._next_cursor()})
@@ -166,8 +164,6 @@ class Page(CursorPagination):
         }
 
     def _next_cursor(self) -> str | None:
-        from urllib.parse import parse_qs, urlsplit
-
         link = self.get_next_link()
         return parse_qs(urlsplit(link).query)["cursor"][0] if link else None
 

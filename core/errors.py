@@ -2,6 +2,7 @@
 
     GiloError                     500  internal_error
     ├── BadRequest                400  bad_request
+    │   └── CursorInvalid         400  cursor_invalid
     ├── NotAuthenticated          401  not_authenticated
     ├── PermissionDenied          403  permission_denied
     ├── NotFound                  404  not_found
@@ -97,6 +98,14 @@ class BadRequest(GiloError):
     status = HTTPStatus.BAD_REQUEST
     code = "bad_request"
     message = "The request could not be read."
+
+
+class CursorInvalid(BadRequest):
+    code = "cursor_invalid"
+    message = "This cursor is not valid. Start again without one."
+
+    def __init__(self) -> None:
+        super().__init__(param="cursor")
 
 
 class NotAuthenticated(GiloError):

@@ -34,6 +34,11 @@ def first_uuid7(at: datetime) -> UUID:
     return UUID(int=int(at.timestamp() * 1000) << 80 | _VERSION_7 | _VARIANT)
 
 
+def milliseconds_of(made_id: UUID) -> int:
+    """When a UUIDv7 was made, in Unix milliseconds."""
+    return made_id.int >> 80
+
+
 def _new_number() -> int:
     random = int.from_bytes(_draw(), "big")
     high, low = (random >> 62) & _RANDOM_A, random & _RANDOM_B

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from core.errors import BadRequest
+from core.errors import CursorInvalid
 
 LARGEST_LIMIT = 100
 _LONGEST_CURSOR = 200
@@ -25,16 +25,14 @@ def encode_cursor(*place: Any) -> str:
 
 
 def decode_cursor(cursor: str, *kinds: Any) -> list[Any]:
-    """The parts of a place, each made by its kind. Raises BadRequest for a forged cursor."""
+    """The parts of a place, each made by its kind. Raises CursorInvalid for a forged cursor."""
     try:
         if len(cursor) > _LONGEST_CURSOR:
             raise ValueError
         place = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [kind(part) for kind, part in zip(kinds, place, strict=True)]
     except (ValueError, TypeError, AttributeError, OverflowError):
-        raise BadRequest(
-            "This cursor is not valid. Start again without one.", code="cursor_invalid", param="cursor"
-        ) from None
+        raise CursorInvalid() from None
 
 
 def read_moment(text: str) -> datetime:

@@ -1,8 +1,8 @@
 """Rate limits at the doors: each request is counted once, for its workspace and for its visitor.
 
 `admit` is called where a key is authorised, `admit_member` where a member enters the playground (both in
-chat.transports.doors), so no door forgets them. What it decided belongs to
-the request's context; whoever writes the answer's head asks `current_decision`.
+chat.transports.doors), so no door forgets them. What it decided belongs to the request's context; whoever writes the
+answer's head asks `current_decision`.
 """
 
 from contextvars import ContextVar

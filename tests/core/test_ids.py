@@ -1,13 +1,13 @@
 import os
 
-from core.ids import uuid7
+from core.ids import milliseconds_of, uuid7
 
 
 def test_uuid7_is_unique_version_7_and_ordered_by_time():
     made = [uuid7() for _ in range(2_000)]
     assert len(set(made)) == len(made)
     assert {made_id.version for made_id in made} == {7}
-    milliseconds = [made_id.int >> 80 for made_id in made]
+    milliseconds = [milliseconds_of(made_id) for made_id in made]
     assert milliseconds == sorted(milliseconds)
 
 

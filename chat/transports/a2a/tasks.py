@@ -10,6 +10,7 @@ import orjson
 from chat.runtime.events import DELTA, ERROR, KEEP_ALIVE, RUN_FINISHED, RUN_STARTED, Event
 from chat.selectors import STREAMING, StoredMessage, StoredRun
 from chat.transports.a2a.card import JSON, TEXT
+from core.ids import milliseconds_of
 
 WORKING, COMPLETED = "TASK_STATE_WORKING", "TASK_STATE_COMPLETED"
 FAILED, CANCELED = "TASK_STATE_FAILED", "TASK_STATE_CANCELED"
@@ -43,7 +44,7 @@ def describe_stored(run: StoredRun, history: Iterable[StoredMessage] = ()) -> di
 
 def describe_working(run_id: UUID, conversation_id: UUID, text: str = "") -> dict[str, Any]:
     """The task while its answer is being written."""
-    began_at = datetime.fromtimestamp((run_id.int >> 80) / 1000, UTC)  # a version 7 id begins with its making
+    began_at = datetime.fromtimestamp(milliseconds_of(run_id) / 1000, UTC)
     task = {**_names(run_id, conversation_id), "status": _status(WORKING, began_at)}
     return {**task, "artifacts": _artifacts(text, [])} if text else task
 

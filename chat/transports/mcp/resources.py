@@ -7,7 +7,7 @@ import mcp_types as types
 
 from accounts.permissions import is_allowed
 from chat.transports.mcp.door import Caller
-from core.errors import BadRequest, NotFound
+from core.errors import CursorInvalid, NotFound
 from core.tenancy import parse_id
 from knowledge.reading import ReadableDocument, list_readable, read_document
 
@@ -58,4 +58,4 @@ def _read_cursor(cursor: str) -> UUID:
     try:
         return UUID(cursor)
     except ValueError:
-        raise BadRequest("This cursor is not valid. Start again without one.", code="cursor_invalid") from None
+        raise CursorInvalid() from None

@@ -4,6 +4,7 @@ requests.py      what both APIs ask, checked            errors.py    refusals in
 turns.py         from a request to a run                citations.py sources as annotations
 completions.py   /chat/completions                      models.py    /models
 responses.py     /responses, with response_objects.py (the object) and response_events.py (the stream)
+threads.py       the conversation that a response goes on from
 rates.py         limits in OpenAI's headers
 """
 

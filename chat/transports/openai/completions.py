@@ -28,6 +28,7 @@ from chat.transports.openai.requests import (
 from chat.transports.openai.turns import identify_caller, start_turn
 from chat.transports.sse import CHAT, wait_for_end
 from core.errors import ValidationFailed
+from core.ids import milliseconds_of
 from llm.types import ChatMessage
 
 _KNOWN = HINTS | {
@@ -150,7 +151,7 @@ def describe_completion(run_id: UUID, model: str, end: dict[str, Any]) -> dict[s
 
 
 def _describe_base(run_id: UUID, model: str) -> dict[str, Any]:
-    created = (run_id.int >> 80) // 1000
+    created = milliseconds_of(run_id) // 1000
     return {"id": f"chatcmpl-{run_id.hex}", "created": created, "model": model, "system_fingerprint": None}
 
 

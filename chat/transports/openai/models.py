@@ -7,6 +7,7 @@ from chat.transports.doors import authorize_key
 from chat.transports.http import Request
 from chat.transports.openai.errors import ModelNotFound, open_door
 from chat.transports.sse import CHAT
+from core.ids import milliseconds_of
 
 
 async def list_models(request: Request) -> None:
@@ -31,7 +32,7 @@ def require_model(agent: ChatAgent, name: str) -> None:
 
 def describe_model(identity: KeyIdentity, name: str) -> dict[str, Any]:
     """The agent as a model."""
-    created = identity.agent.agent_id.int >> 80  # a version 7 id begins with the milliseconds of its making
+    created = milliseconds_of(identity.agent.agent_id)
     return {"id": name, "object": "model", "created": created // 1000, "owned_by": "gilo"}
 
 

@@ -8,6 +8,7 @@ from chat.runtime.events import ERROR, Event
 from chat.selectors import STREAMING, StoredRun, describe_run, describe_usage
 from chat.transports.openai.citations import annotate_response
 from chat.transports.openai.errors import ResponseNotFound
+from core.ids import milliseconds_of
 
 _PREFIX = "resp_"
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -48,7 +49,7 @@ class Heading:
     __slots__ = ("created_at", "item_id", "said")
 
     def __init__(self, run_id: UUID, answer_id: UUID, model: str, echo: Mapping[str, Any] = _NOTHING) -> None:
-        self.created_at = (run_id.int >> 80) // 1000  # a version 7 id begins with the milliseconds of its making
+        self.created_at = milliseconds_of(run_id) // 1000
         self.item_id = f"msg_{answer_id.hex}"
         own = {"id": write_response_id(run_id), "object": "response", "created_at": self.created_at, "model": model}
         self.said = {**own, **_UNSAID, **echo}  # the response as it begins
