@@ -64,7 +64,7 @@ class Budget(Timestamped):
 class BudgetCounter(Identified):
     """What one subject of a budget used in one period. Its id follows from the three (`billing.budgets.counter_id`).
 
-    Rows are written by chat's group commit (`billing.budgets.BUDGET_CTES`). `room_*` is what is left of the cap after
+    Rows are written by chat's group commit (`billing.budgets`). `room_*` is what is left of the cap after
     everything spent and reserved, null without a cap; a reservation that would make it negative is refused by the
     constraint, whoever else writes at that moment. No constraint holds the budget: one that was just deleted must
     not fail a turn.

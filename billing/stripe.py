@@ -1,4 +1,4 @@
-"""The one door to Stripe: the only import of its library. Every call goes through `ask`, every webhook through `read`.
+"""The one door to Stripe, the only import of its library: calls go through `ask`, webhooks through `read_event`.
 
 `ask(lambda client: client.v1.prices.list(...))` gives other modules the SDK's own types, and our errors. Calls are
 retried by the SDK with one idempotency key; a call that makes something passes a key of its own, so that repeating our

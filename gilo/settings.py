@@ -174,7 +174,6 @@ TEMPLATES = [
 # --- Database: embedded PostgreSQL unless DATABASE_URL names one ------------------------------------------------------
 EMBEDDED_DATABASE = not env("DATABASE_URL")
 EMBEDDED_DATABASE_DIR = DATA_DIR / "postgres"
-EMBEDDED_SOCKET_DIR = DATA_DIR / "run"
 
 
 def _database() -> dict[str, Any]:
@@ -317,7 +316,7 @@ OPENAI_API_KEY = env("OPENAI_API_KEY")
 OPENAI_MODEL = env("OPENAI_MODEL", "gpt-4.1-mini")
 if OPENAI_API_KEY and not OPENAI_BASE_URL:
     OPENAI_BASE_URL = "https://api.openai.com/v1"
-OPENAI_INPUT_PRICE = env_price("OPENAI_INPUT_PRICE")  # of models that llm/catalog.py does not list
+OPENAI_INPUT_PRICE = env_price("OPENAI_INPUT_PRICE")  # these go before the list of llm/catalog.py
 OPENAI_OUTPUT_PRICE = env_price("OPENAI_OUTPUT_PRICE")
 if (OPENAI_INPUT_PRICE is None) != (OPENAI_OUTPUT_PRICE is None):
     raise ImproperlyConfigured("Set both OPENAI_INPUT_PRICE and OPENAI_OUTPUT_PRICE, or neither.")

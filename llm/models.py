@@ -24,7 +24,7 @@ class ModelEndpoint(Timestamped):
     key_hint = models.CharField(max_length=4, blank=True)  # the key's last characters, so that people recognise it
     default_model = models.CharField(max_length=200)
     is_default = models.BooleanField(default=False)
-    # US dollars for a million tokens, for models whose price GiLo does not know: both or neither
+    # US dollars for a million tokens, before the list of llm.catalog: both or neither
     input_price = _price()
     output_price = _price()
 
@@ -51,5 +51,5 @@ class ModelEndpoint(Timestamped):
 
     @property
     def prices(self) -> Prices | None:
-        """What was entered, for models whose price GiLo does not know."""
+        """What was entered; it goes before the list price (`llm.catalog`)."""
         return make_prices(self.input_price, self.output_price)

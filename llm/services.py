@@ -37,7 +37,7 @@ def create_endpoint(
 ) -> ModelEndpoint:
     """A new endpoint. `is_default` None makes the workspace's first one the default.
 
-    Prices are US dollars for a million tokens, for models whose price GiLo does not know.
+    Prices are US dollars for a million tokens; they go before the list prices (`llm.catalog`).
     Raises UrlNotAllowed, and ValidationFailed for a name in use, one price alone, or too many endpoints.
     """
     existing = _lock_endpoints(workspace_id)

@@ -94,7 +94,7 @@ class Endpoint:
     """Where an answer comes from. `id` is a ModelEndpoint's id, OFFLINE_ID or PLATFORM_ID.
 
     `is_platform` marks an address of the operator's: it may be private and needs no egress guard. `prices` were entered
-    with the address and hold for models whose price GiLo does not know (`llm.catalog`).
+    with the address and go before the list prices (`llm.catalog`).
     """
 
     id: str
