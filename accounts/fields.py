@@ -59,11 +59,9 @@ class NameFormField(forms.CharField):
 
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "name"})
-        super().__init__(
-            label=_("Name"), max_length=MAX_NAME_LENGTH, widget=widget, validators=[validate_one_line], **options
-        )
+        super().__init__(label=_("Name"), max_length=MAX_NAME_LENGTH, widget=widget, **options)
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str):
-            validate_one_line(value)
+            validate_one_line(value)  # before the ends are stripped
         return super().to_python(value)

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.middleware.locale import LocaleMiddleware
 from django.shortcuts import render
 from django.utils import translation
 from redis.exceptions import RedisError
@@ -28,10 +27,6 @@ def activate_language(user: Any) -> None:
     language = getattr(user, "language", "")
     if language and language in dict(settings.LANGUAGES):
         translation.activate(language)
-
-
-class LanguageMiddleware(LocaleMiddleware):
-    """The language cookie, else the browser's first choice (the saved one follows once the user is known)."""
 
 
 class WorkspaceMiddleware:

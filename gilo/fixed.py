@@ -44,7 +44,7 @@ MIDDLEWARE = [
     "core.middleware.StaticFilesMiddleware",
     "integrations.hosted.HostedDomainMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "accounts.middleware.LanguageMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -51,10 +51,8 @@ def _needs_migration() -> bool:
 
 
 def _seed() -> None:
-    try:
-        from gilo.seed import seed_demo  # imports every app's services: only where it is wanted
-    except ModuleNotFoundError:
-        return
+    from gilo.seed import seed_demo  # imports every app's services: only where it is wanted
+
     seed_demo()
 
 

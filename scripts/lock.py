@@ -5,7 +5,6 @@ The resolver (uv) lives in an environment of its own under .build; no index addr
 overrides.txt leaves out what packages ask for and nobody here imports (torch and its kin, parts of mcp).
 """
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +28,7 @@ def main() -> None:
 
 
 def run(*command: str, cwd: Path = ROOT) -> None:
-    result = subprocess.run(command, cwd=cwd, env={**os.environ}, check=False)  # noqa: S603
+    result = subprocess.run(command, cwd=cwd, check=False)  # noqa: S603
     if result.returncode:
         sys.exit(result.returncode)
 

@@ -1,15 +1,11 @@
-"""Routes of the store's API, and of uploaded icons."""
+"""Routes of the store's API."""
 
 from django.urls import URLPattern, URLResolver, path
 
 from store import api, mine_api, moderation_api, payments_api
-from store.icon_view import listing_icon
 
 _LISTING = "store/listings/<slug:slug>"
 _MINE = "store/mine/<uuid:listing_id>"
-icon_urlpatterns: list[URLPattern | URLResolver] = [
-    path("store/<slug:slug>/icon", listing_icon, name="store-icon"),
-]
 api_urlpatterns: list[URLPattern | URLResolver] = [
     path("store/listings", api.ListingList.as_view(), name="api-store-listings"),
     path(_LISTING, api.ListingDetail.as_view(), name="api-store-listing"),

@@ -3,7 +3,8 @@
 from django.urls import URLPattern, URLResolver, path
 
 from store import maker_views, views
-from store.api_urls import api_urlpatterns, icon_urlpatterns
+from store.api_urls import api_urlpatterns
+from store.icon_view import listing_icon
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("store", views.storefront, name="store"),
@@ -16,7 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("store/<slug:slug>", views.detail, name="store-listing"),
     path("store/<slug:slug>/chat", views.chat, name="store-chat"),
     path("store/<slug:slug>/og.png", views.share_image, name="store-share-image"),
-    *icon_urlpatterns,
+    path("store/<slug:slug>/icon", listing_icon, name="store-icon"),
 ]
 
 __all__ = ["api_urlpatterns", "urlpatterns"]
