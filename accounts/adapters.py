@@ -21,7 +21,7 @@ from django.http import HttpRequest
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_noop
 from qrcode.image.svg import SvgPathFillImage  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
@@ -99,7 +99,7 @@ def count_attempt(request: HttpRequest, key: str, action: str = "login_failed") 
         raise Unavailable() from error
     if not usage:
         raise TooManyRequests(
-            "Too many attempts. Wait a few minutes, or reset the password.",
+            gettext_noop("Too many attempts. Wait a few minutes, or reset the password."),
             retry_after=seconds_to_wait(request, key, action),
         )
     return usage
