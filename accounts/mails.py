@@ -29,24 +29,31 @@ def mail_owners(workspace_id: UUID, template: str, describe: Callable[[], dict[s
     get_connection().send_messages([_write(owner, template, describe) for owner in owners])
 
 
-@transaction.atomic
-def mail_next_debt(rows: QuerySet[M], template: str, describe: Callable[[M], tuple[UUID, dict[str, Any]]]) -> bool:
-    """Tell the owners about one row that `owes_notice`; False when none does, or no mail server answers.
+def tell_next(owing: QuerySet[M], tell: Callable[[M], None]) -> bool:
+    """Have `tell(row)` mail and settle what one of these rows owes; False when none does, or no mail server answers.
 
-    `describe(row)` gives the workspace and the templates' context. The row stays locked meanwhile: two workers do not
-    write twice, and one that dies leaves the debt.
+    The row stays locked meanwhile: two workers do not write twice, and one that dies leaves the debt.
     """
-    row = rows.filter(owes_notice=True).select_for_update(of=("self",), skip_locked=True).first()
-    if row is None:
-        return False
-    workspace_id, context = describe(row)
     try:
-        mail_owners(workspace_id, template, lambda: context)
+        with transaction.atomic():
+            row = owing.select_for_update(of=("self",), skip_locked=True).first()
+            if row is not None:
+                tell(row)
+            return row is not None
     except (SMTPException, OSError):
-        logger.exception("the mail %s about %s was not sent; the next round tries again", template, row.pk)
+        logger.exception("a mail about a %s was not sent; the next round tries again", owing.model.__name__)
         return False
-    rows.filter(pk=row.pk).update(owes_notice=False)
-    return True
+
+
+def mail_next_debt(rows: QuerySet[M], template: str, describe: Callable[[M], tuple[UUID, dict[str, Any]]]) -> bool:
+    """`tell_next` for rows that say `owes_notice`; `describe(row)` gives the workspace and the templates' context."""
+
+    def tell(row: M) -> None:
+        workspace_id, context = describe(row)
+        mail_owners(workspace_id, template, lambda: context)
+        rows.filter(pk=row.pk).update(owes_notice=False)
+
+    return tell_next(rows.filter(owes_notice=True), tell)
 
 
 def _write(owner: User, template: str, describe: Callable[[], dict[str, Any]]) -> EmailMessage:

@@ -2,7 +2,6 @@
 
 import logging
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from accounts.mails import mail_owners
+from accounts.mails import mail_owners, tell_next
 from billing.customers import lock_customer
 from billing.errors import PaymentsUnavailable
 from billing.models import Customer, Subscription
@@ -43,26 +42,8 @@ def mails_due(ends_at: datetime, now: datetime) -> int:
     return 1 + (now >= ends_at - REMINDER) + (now >= ends_at)
 
 
-def tell_next() -> bool:
-    """Send the latest mail that one grace owes; False when none is owed, or the mail server does not answer.
-
-    The row stays locked meanwhile: two workers do not write twice, and one that dies leaves the debt.
-    """
-    try:
-        with transaction.atomic():
-            row = _find_owing()
-            if row is not None and row.grace_ends_at is not None:
-                row.grace_mails = mails_due(row.grace_ends_at, timezone.now())
-                row.save(update_fields=["grace_mails", "updated_at"])
-                mail = f"billing/email/grace_{MAILS[row.grace_mails - 1]}"
-                mail_owners(row.workspace_id, mail, lambda: _describe(row))
-            return row is not None
-    except (SMTPException, OSError):
-        logger.exception("a mail about a failed payment was not sent; the next round tries again")
-        return False
-
-
-def _find_owing() -> Subscription | None:
+def tell_next_grace() -> bool:
+    """Send the latest mail that one grace owes; False when none is owed, or the mail server does not answer."""
     now = timezone.now()
     in_grace = Subscription.objects.filter(status=PAST_DUE, grace_ends_at__isnull=False)
     owing = (
@@ -70,7 +51,14 @@ def _find_owing() -> Subscription | None:
         | in_grace.filter(grace_mails=1, grace_ends_at__lte=now + REMINDER)
         | in_grace.filter(grace_mails=2, grace_ends_at__lte=now)
     )
-    return owing.select_for_update(of=("self",), skip_locked=True).select_related("workspace").first()
+    return tell_next(owing.select_related("workspace"), _tell)
+
+
+def _tell(row: Subscription) -> None:
+    assert row.grace_ends_at is not None  # the query asks for it
+    row.grace_mails = mails_due(row.grace_ends_at, timezone.now())
+    row.save(update_fields=["grace_mails", "updated_at"])
+    mail_owners(row.workspace_id, f"billing/email/grace_{MAILS[row.grace_mails - 1]}", lambda: _describe(row))
 
 
 def _describe(row: Subscription) -> dict[str, Any]:

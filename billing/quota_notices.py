@@ -1,24 +1,19 @@
 """Mails to a workspace's owners when 80 or 100 % of a quota are used: a debt noted in a row until it is told."""
 
-import logging
 from datetime import datetime
-from smtplib import SMTPException
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Count
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import number_format
 
-from accounts.mails import mail_owners
+from accounts.mails import mail_owners, tell_next
 from accounts.models import Workspace
 from billing.models import QuotaNotice, Resource, UsageRecord
 from billing.plans import plan_of
 from billing.quotas import NOTICES, REQUESTS, limit_of, note_use
 from core.ids import first_uuid7
-
-logger = logging.getLogger(__name__)
 
 
 def note_requests(now: datetime | None = None) -> None:
@@ -40,22 +35,14 @@ def note_requests(now: datetime | None = None) -> None:
 
 
 def tell_next_notice() -> bool:
-    """Send one mail that is owed; False when none is, or the mail server does not answer.
+    """Send one mail that is owed; False when none is, or the mail server does not answer."""
+    owed = QuotaNotice.objects.filter(told_at=None).select_related("workspace")
+    return tell_next(owed.order_by("created_at"), _tell)
 
-    The row stays locked meanwhile: two workers do not write twice, and one that dies leaves the debt.
-    """
-    try:
-        with transaction.atomic():
-            owed = QuotaNotice.objects.filter(told_at=None).select_related("workspace").order_by("created_at")
-            notice = owed.select_for_update(of=("self",), skip_locked=True).first()
-            if notice is None:
-                return False
-            QuotaNotice.objects.filter(pk=notice.pk).update(told_at=timezone.now())
-            mail_owners(notice.workspace_id, "billing/email/quota_notice", lambda: _describe(notice))
-    except (SMTPException, OSError):
-        logger.exception("the mail about a quota was not sent; the next round tries again")
-        return False
-    return True
+
+def _tell(notice: QuotaNotice) -> None:
+    QuotaNotice.objects.filter(pk=notice.pk).update(told_at=timezone.now())
+    mail_owners(notice.workspace_id, "billing/email/quota_notice", lambda: _describe(notice))
 
 
 def _describe(notice: QuotaNotice) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def end_graces() -> None:
     if is_configured():
         with as_job():
             grace.end_graces()
-    while grace.tell_next():
+    while grace.tell_next_grace():
         pass
 
 
