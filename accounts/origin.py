@@ -28,3 +28,9 @@ def refuse_foreign_origin(request: HttpRequest) -> None:
         return
     if not is_own_origin(origin, request.get_host()):
         raise CrossSiteRefused()
+
+
+def require_own_page(request: HttpRequest) -> None:
+    """Raise CrossSiteRefused for what no page of ours has sent; a program, too, must name its origin."""
+    if not is_own_origin(request.headers.get("Origin", ""), request.get_host()):
+        raise CrossSiteRefused()

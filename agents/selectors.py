@@ -1,9 +1,11 @@
 """Reads about agents. The first argument is the workspace."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils import timezone
 
 from agents.keys import AGENT_COLUMNS, ChatAgent, make_chat_agent
 from agents.models import Agent, AgentVersion, ApiKey, KeyKind
@@ -66,6 +68,13 @@ def list_versions(agent: Agent) -> ScopedQuerySet[AgentVersion]:
 def list_api_keys(agent: Agent) -> ScopedQuerySet[ApiKey]:
     """The agent's keys that are not revoked, but for its hosted page's and its listing's: these go with the page."""
     return agent.api_keys.filter(revoked_at=None).exclude(kind__in=(KeyKind.HOSTED, KeyKind.STORE))
+
+
+def find_serving_key(**which: Any) -> ApiKey | None:
+    """The key that opens its agent now; None where there is none, it has ended, or the agent is switched off."""
+    is_alive = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+    keys = ApiKey.objects.select_related("agent__draft_version", "agent__live_version")
+    return keys.filter(is_alive, agent__is_serving=True, **which).first()
 
 
 async def load_draft_agent(workspace_id: UUID, agent_id: UUID) -> tuple[ChatAgent, str]:

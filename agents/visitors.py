@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import jwt
+from django.conf import settings
 
 from accounts.permissions import Login
 from agents.errors import IdentityInvalid, IdentityRequired
@@ -27,8 +28,10 @@ from agents.visitor_tokens import (
 )
 from core.crypto import SecretUnreadable, decrypt
 from core.ids import uuid7
+from core.ratelimit import MINUTE_SECONDS, RateLimited, RateLimiter, Window
 from core.text import is_storable
 
+SESSIONS_PER_MINUTE = 60  # of one address at one door: an office behind one is many people
 IDENTITY_SECONDS = 24 * 3600  # a site's signed identity lives at most this long
 LEEWAY_SECONDS = 60  # clocks differ
 MAX_SUBJECT_CHARACTERS = 190
@@ -36,6 +39,8 @@ LOGIN_SESSION_SECONDS = 3600  # of our own users, whose right may have changed m
 REMEMBERED_SECONDS = 180 * 24 * 3600  # how long after its end a token still proves who an anonymous visitor was
 _MAX_IDENTITY_CHARACTERS = 4096
 _ALGORITHM = "HS256"
+_windows = (Window("minute", MINUTE_SECONDS, SESSIONS_PER_MINUTE),)
+_limiter = RateLimiter(settings.REDIS_URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,13 @@ class VisitorSession:
     end_user: str
     is_verified: bool
     expires_at: datetime
+
+
+async def admit_address(door: str, address: str) -> None:
+    """Count that this address asks for a session. Raises RateLimited for too many: guessing counts, too."""
+    decision = await _limiter.hit(f"{door}:{address}", _windows)
+    if not decision.allowed:
+        raise RateLimited(decision)
 
 
 def open_visitor_session(

@@ -11,13 +11,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from agents.config import AgentConfig
 from agents.keys import KEY_PREFIX, forget_keys
 from agents.models import Agent, ApiKey, KeyKind
+from agents.selectors import find_serving_key
 from agents.services import create_api_key
 from core.crypto import token_digest
 
@@ -78,9 +77,7 @@ def load_landing_demo() -> LandingDemo | None:
     key_id = _read_remembered()
     if not settings.SEED_DEMO or not key_id or key_id.startswith(KEY_PREFIX):
         return None
-    is_alive = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
-    keys = ApiKey.objects.select_related("agent__draft_version", "agent__live_version")
-    key = keys.filter(is_alive, pk=UUID(key_id), kind=KeyKind.WIDGET, agent__is_serving=True).first()
+    key = find_serving_key(kind=KeyKind.WIDGET, pk=UUID(key_id))
     return LandingDemo(key.agent, key.pk) if key else None
 
 

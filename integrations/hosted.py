@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
 from accounts.middleware import respond_with
 from agents.deployment import hosted_url
-from agents.models import Agent, ApiKey, KeyKind
+from agents.models import Agent, KeyKind
+from agents.selectors import find_serving_key
 from chat.routing import http_routes
 from core.errors import NotFound
 
@@ -40,12 +39,7 @@ class HostedPage:
 
 def find_hosted_page(slug: str) -> HostedPage:
     """The page at this address. Raises NotFound, whether there is no such agent or its page is off."""
-    alive = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
-    key = (
-        ApiKey.objects.filter(alive, kind=KeyKind.HOSTED, agent__slug=slug, agent__is_serving=True)
-        .select_related("agent__draft_version", "agent__live_version")
-        .first()
-    )
+    key = find_serving_key(kind=KeyKind.HOSTED, agent__slug=slug)
     if key is None:
         raise NotFound()
     return HostedPage(agent=key.agent, key_id=key.pk)

@@ -4,25 +4,19 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from asgiref.sync import async_to_sync
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.errors import CrossSiteRefused
-from accounts.origin import is_own_origin
+from accounts.origin import require_own_page
 from agents.keys import KeyIdentity
-from agents.visitors import open_visitor_session
+from agents.visitors import admit_address, open_visitor_session
 from core.api import ErrorSerializer, StrictSerializer
 from core.policy import PUBLIC
-from core.ratelimit import MINUTE_SECONDS, RateLimited, RateLimiter, Window
 from integrations.widget import find_page_key
 
-SESSIONS_PER_MINUTE = 60  # of one address: an office behind one is many people
-_windows = (Window("minute", MINUTE_SECONDS, SESSIONS_PER_MINUTE),)
-_limiter = RateLimiter(settings.REDIS_URL)
 _MAX_KEY = 64
 _MAX_TOKEN = 8192
 
@@ -61,8 +55,7 @@ class VisitorSessionList(APIView):
     )
     def post(self, request: Request) -> Response:
         """Open or renew the session of a visitor. Only our own pages may: the widget's frame and the hosted page."""
-        if not is_own_origin(request.headers.get("Origin", ""), request.get_host()):
-            raise CrossSiteRefused()
+        require_own_page(request)
         given = SessionInput(data=request.data)
         given.is_valid(raise_exception=True)
         asked = given.validated_data
@@ -76,7 +69,5 @@ class VisitorSessionList(APIView):
 
 async def _admit(address: str, key: str) -> KeyIdentity:
     """The key's identity, unless this address opens too many sessions: guessing counts, too."""
-    decision = await _limiter.hit(f"visitor-sessions:{address}", _windows)
-    if not decision.allowed:
-        raise RateLimited(decision)
+    await admit_address("visitor-sessions", address)
     return await find_page_key(key)

@@ -5,23 +5,21 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from asgiref.sync import async_to_sync
-from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.errors import CrossSiteRefused
 from accounts.models import User
-from accounts.origin import is_own_origin
+from accounts.origin import require_own_page
 from accounts.permissions import session_of
 from accounts.workspace_api import WorkspaceView
+from agents.visitors import admit_address
 from core.api import ErrorSerializer, StrictSerializer
 from core.errors import BadRequest
 from core.fields import PlainCharField
 from core.paging import read_limit
 from core.policy import PUBLIC, SIGNED_IN
-from core.ratelimit import MINUTE_SECONDS, RateLimited, RateLimiter, Window
 from core.text import is_storable
 from store import schemas, selectors
 from store.cards import describe_card, describe_page, describe_review
@@ -32,11 +30,8 @@ from store.remixing import remix_listing
 from store.reviews import delete_review, get_review, save_review
 from store.sessions import StoreSession, open_session
 
-SESSIONS_PER_MINUTE = 60  # of one address: an office behind one is many people
 MAX_QUERY = 100
 _PRICES = ("free", "paid")
-_windows = (Window("minute", MINUTE_SECONDS, SESSIONS_PER_MINUTE),)
-_limiter = RateLimiter(settings.REDIS_URL)
 _LIST_PARAMETERS = [
     OpenApiParameter("q", str, description="Words; accents, case and one wrong letter in each do not matter."),
     OpenApiParameter("category", str, enum=list(CATEGORIES)),
@@ -45,9 +40,8 @@ _LIST_PARAMETERS = [
     OpenApiParameter("cursor", str, description="The `next` of the page before."),
     OpenApiParameter("limit", int),
 ]
-_REFUSALS = dict.fromkeys(
-    (401, 402, 403, 404, 409, 429), ErrorSerializer
-)  # sign in, buy, a token, nothing here, not published, used up
+# Sign in, buy, a token, nothing here, not published, used up.
+_REFUSALS = dict.fromkeys((401, 402, 403, 404, 409, 429), ErrorSerializer)
 
 
 class ReportInput(StrictSerializer):
@@ -135,11 +129,10 @@ class ListingSession(StoreView):
         `401 sign_in_required`, `402 purchase_required`, `403 access_token_required` and `429 allowance_used_up` say
         what it takes.
         """
-        if not is_own_origin(request.headers.get("Origin", ""), request.get_host()):
-            raise CrossSiteRefused()
+        require_own_page(request)
         given = self.read(schemas.StoreSessionInput)
         address = get_adapter().get_client_ip(request)
-        async_to_sync(_admit)(address)
+        async_to_sync(admit_address)("store-sessions", address)
         listing, key = self.get_listing(), session_of(request).session_key
         session = open_session(listing=listing, user=self.reader, session_key=key, address=address, **given)
         response = Response(_describe_session(session), status=status.HTTP_201_CREATED)
@@ -218,12 +211,6 @@ def _read_filters(given: dict[str, str]) -> tuple[str, str, str, str]:
             raise BadRequest(f"{name} must be one of {', '.join(known)}.", param=name)
     query = given["q"][:MAX_QUERY] if is_storable(given["q"]) else ""
     return query, given["category"], given["sort"] or "trending", given["price"]
-
-
-async def _admit(address: str) -> None:
-    decision = await _limiter.hit(f"store-sessions:{address}", _windows)
-    if not decision.allowed:
-        raise RateLimited(decision)
 
 
 def _describe_session(opened: StoreSession) -> dict[str, Any]:

@@ -15,9 +15,9 @@ import pytest
 import requests
 from django.conf import settings
 
-from agents import services
+from agents import services, visitors
 from agents.models import Agent, ApiKey, KeyKind
-from integrations import visitors_api
+from core.ratelimit import RateLimiter, Window
 from tests.factories import make_agent, make_workspace
 from tests.live import LiveServer
 
@@ -177,9 +177,8 @@ def test_session_of_a_secret_key_is_refused(live, agent):
 
 
 def test_sessions_of_one_address_are_limited(live, agent, monkeypatch):
-    window = visitors_api.Window("minute", 60, 2)
-    monkeypatch.setattr(visitors_api, "_windows", (window,))
-    monkeypatch.setattr(visitors_api, "_limiter", visitors_api.RateLimiter(clock=lambda: 1_000_000.0))
+    monkeypatch.setattr(visitors, "_windows", (Window("minute", 60, 2),))
+    monkeypatch.setattr(visitors, "_limiter", RateLimiter(clock=lambda: 1_000_000.0))
     token = make_widget_key(agent)[1]
     statuses = [open_session(live, key=token).status_code for _ in range(3)]
     assert statuses == [201, 201, 429]

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from agents import visitors
 from chat import lifecycle
 from core.ratelimit import RateLimiter
-from store import api
 from tests.chat.serving import serving
 
 
@@ -24,4 +24,4 @@ def live(transactional_db: None, settings, fake_model, monkeypatch) -> Iterator[
 @pytest.fixture(autouse=True)
 def _fresh_limits(monkeypatch) -> None:
     """How many sessions an address has opened is counted in this process, which all tests share."""
-    monkeypatch.setattr(api, "_limiter", RateLimiter(""))
+    monkeypatch.setattr(visitors, "_limiter", RateLimiter(""))

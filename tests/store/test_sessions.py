@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from accounts.models import Membership, User
 from accounts.permissions import Login
 from accounts.services import register_user
+from agents import visitors
 from agents.models import ApiKey
 from agents.services import save_config
 from agents.visitor_tokens import read_visitor_token
@@ -24,7 +25,6 @@ from billing.models import Grant
 from chat.models import Run
 from core.ratelimit import Window
 from knowledge.models import Document
-from store import api
 from store.access import create_token, revoke_token
 from store.models import Payer, Visibility
 from store.services import publish_listing, unpublish_listing, update_listing
@@ -196,7 +196,7 @@ def test_of_fifty_messages_at_once_exactly_those_pass_that_there_is_room_for(liv
 
 
 def test_an_address_opens_so_many_sessions_a_minute(monkeypatch):
-    monkeypatch.setattr(api, "_windows", (Window("minute", 60, 2),))
+    monkeypatch.setattr(visitors, "_windows", (Window("minute", 60, 2),))
     listing = make_listing(visitors_paid_by=Payer.CREATOR)
     answers = [open_session(listing) for _ in range(5)]  # within two minutes of the wall clock at most
     assert answers[0].status_code == 201
