@@ -21,7 +21,7 @@ from core.errors import TooLarge
 from core.policy import PUBLIC
 
 
-class BillingPlanSerializer(serializers.Serializer[Any]):
+class PlanSerializer(serializers.Serializer[Any]):
     """A plan; its price is a month's."""
 
     id = serializers.CharField()
@@ -53,7 +53,7 @@ class BillingSerializer(serializers.Serializer[Any]):
 
     billing = serializers.BooleanField()
     payments = serializers.BooleanField()
-    plan = BillingPlanSerializer()
+    plan = PlanSerializer()
     subscription = SubscriptionSerializer(allow_null=True)
     invoices = InvoiceSerializer(many=True)
 

@@ -10,19 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Workspace
+from accounts.selectors import workspace_of
 from accounts.workspace_api import WorkspaceView
+from billing.api import PlanSerializer
 from billing.plans import windows_of
 from chat.transports.admission import limiter
 from core.ratelimit import DAY_SECONDS
 from gilo.selectors import PlanUsage
-
-
-class PlanSerializer(serializers.Serializer[Any]):
-    """The plan; its price is a month's."""
-
-    id = serializers.CharField()
-    name = serializers.CharField()
-    price_usd = serializers.IntegerField()
 
 
 class QuotaSerializer(serializers.Serializer[Any]):
@@ -61,7 +55,7 @@ class WorkspaceLimits(WorkspaceView):
     @extend_schema(responses=LimitsSerializer)
     def get(self, request: Request) -> Response:
         """The limits of the workspace's plan, and how much of them is used now."""
-        workspace = Workspace.objects.get(pk=self.workspace_id)
+        workspace = workspace_of(self.principal)
         usage = PlanUsage(workspace)
         limits = {
             "plan": usage.details,

@@ -4,13 +4,15 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.workspace_api import WorkspaceView
+from agents.models import Agent
+from agents.selectors import get_agent
 from core.api import ErrorSerializer, Page, StrictSerializer
 from knowledge import selectors, services
 from knowledge.errors import FileMissing
@@ -18,10 +20,6 @@ from knowledge.models import Chunk, Document, DocumentStatus
 from knowledge.retrieval import MAX_QUERY_CHARACTERS, search
 
 MAX_RESULTS = 50
-PAGE_PARAMETERS = [
-    OpenApiParameter("limit", int, description="Rows a page, from 1 to 100."),
-    OpenApiParameter("cursor", str, description="`next` of the page before."),
-]
 
 
 class DocumentErrorOutput(serializers.Serializer[Any]):
@@ -62,16 +60,6 @@ class ChunkOutput(serializers.ModelSerializer[Chunk]):
         fields = ["id", "position", "page", "content", "tokens"]
 
 
-class DocumentPageOutput(serializers.Serializer[Any]):
-    data = DocumentOutput(many=True)  # type: ignore[assignment]  # a field, not the property
-    next = serializers.CharField(allow_null=True)
-
-
-class ChunkPageOutput(serializers.Serializer[Any]):
-    data = ChunkOutput(many=True)  # type: ignore[assignment]  # a field, not the property
-    next = serializers.CharField(allow_null=True)
-
-
 class UploadInput(serializers.Serializer[Any]):
     file = serializers.FileField(help_text="PDF, DOCX, TXT, Markdown, CSV, JSON or HTML.")
 
@@ -97,19 +85,18 @@ class SearchOutput(serializers.Serializer[Any]):
     data = PassageOutput(many=True)  # type: ignore[assignment]  # a field, not the property
 
 
-def _refusals(*statuses: int) -> dict[int, OpenApiResponse]:
-    return {status: OpenApiResponse(ErrorSerializer) for status in (401, 403, 404, *statuses)}
-
-
 class ChunkPage(Page):
     ordering = "position"
 
 
 class KnowledgeView(WorkspaceView):
-    """Common ground: the document of the path."""
+    """Common ground: the agent of the path, and its document."""
 
-    def document(self, agent_id: UUID, document_id: UUID) -> Document:
-        return selectors.get_document(self.principal.workspace_id, agent_id, document_id)
+    def get_agent(self) -> Agent:
+        return get_agent(self.workspace_id, self.kwargs["agent_id"])
+
+    def get_document(self) -> Document:
+        return selectors.get_document(self.workspace_id, self.kwargs["agent_id"], self.kwargs["document_id"])
 
 
 class DocumentsView(KnowledgeView):
@@ -118,31 +105,22 @@ class DocumentsView(KnowledgeView):
     policy = {"GET": "knowledge.view", "POST": "knowledge.edit"}
     parser_classes = [MultiPartParser]
 
-    @extend_schema(
-        operation_id="agents_knowledge_list",
-        responses={200: DocumentPageOutput, **_refusals()},
-        parameters=PAGE_PARAMETERS,
-    )
+    @extend_schema(responses=DocumentOutput(many=True))
     def get(self, request: Request, agent_id: UUID) -> Response:
-        workspace_id = self.principal.workspace_id
-        agent = selectors.get_agent(workspace_id, agent_id)
-        page = Page()
-        rows = page.paginate_queryset(selectors.list_documents(workspace_id, agent.pk), request, self)
-        return page.get_paginated_response(DocumentOutput(rows, many=True).data)
+        """The agent's documents, newest first."""
+        return self.answer_page(selectors.list_documents(self.workspace_id, self.get_agent().pk), DocumentOutput)
 
     @extend_schema(
         request={"multipart/form-data": UploadInput},
-        responses={202: DocumentOutput, **_refusals(408, 413, 415, 422, 507)},
+        responses={202: DocumentOutput, 408: ErrorSerializer, 507: ErrorSerializer},
     )
     def post(self, request: Request, agent_id: UUID) -> Response:
         """Take a file in. It is read afterwards: poll the document until its status is ready or failed."""
-        principal = self.principal
-        agent = selectors.get_agent(principal.workspace_id, agent_id)
-        file = request.FILES.get("file")
+        agent, file = self.get_agent(), request.FILES.get("file")
         if not isinstance(file, UploadedFile):
             raise FileMissing(param="file")
-        document = services.add_document(principal=principal, agent=agent, name=file.name or "", file=file)
-        return Response(DocumentOutput(document).data, status=202)
+        document = services.add_document(principal=self.principal, agent=agent, name=file.name or "", file=file)
+        return Response(DocumentOutput(document).data, status=status.HTTP_202_ACCEPTED)
 
 
 class DocumentView(KnowledgeView):
@@ -150,28 +128,28 @@ class DocumentView(KnowledgeView):
 
     policy = {"GET": "knowledge.view", "DELETE": "knowledge.edit"}
 
-    @extend_schema(responses={200: DocumentOutput, **_refusals()})
+    @extend_schema(responses=DocumentOutput)
     def get(self, request: Request, agent_id: UUID, document_id: UUID) -> Response:
-        return Response(DocumentOutput(self.document(agent_id, document_id)).data)
+        """One document, and how far it is."""
+        return Response(DocumentOutput(self.get_document()).data)
 
-    @extend_schema(responses={204: None, **_refusals()})
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, agent_id: UUID, document_id: UUID) -> Response:
-        services.delete_document(principal=self.principal, document=self.document(agent_id, document_id))
-        return Response(status=204)
+        """Delete the document: answers no longer use it."""
+        services.delete_document(principal=self.principal, document=self.get_document())
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class ChunksView(KnowledgeView):
     """The document's chunks in reading order."""
 
     policy = "knowledge.view"
+    pagination_class = ChunkPage
 
-    @extend_schema(responses={200: ChunkPageOutput, **_refusals()}, parameters=PAGE_PARAMETERS)
+    @extend_schema(responses=ChunkOutput(many=True))
     def get(self, request: Request, agent_id: UUID, document_id: UUID) -> Response:
-        document = self.document(agent_id, document_id)
-        page = ChunkPage()
-        chunks = selectors.list_chunks(self.principal.workspace_id, document)
-        rows = page.paginate_queryset(chunks, request, self)
-        return page.get_paginated_response(ChunkOutput(rows, many=True).data)
+        """The document's chunks in reading order."""
+        return self.answer_page(selectors.list_chunks(self.workspace_id, self.get_document()), ChunkOutput)
 
 
 class RetryView(KnowledgeView):
@@ -179,10 +157,11 @@ class RetryView(KnowledgeView):
 
     policy = "knowledge.edit"
 
-    @extend_schema(request=None, responses={202: DocumentOutput, **_refusals(409)})
+    @extend_schema(request=None, responses={202: DocumentOutput, 409: ErrorSerializer})
     def post(self, request: Request, agent_id: UUID, document_id: UUID) -> Response:
-        document = services.retry_document(principal=self.principal, document=self.document(agent_id, document_id))
-        return Response(DocumentOutput(document).data, status=202)
+        """Try a failed document again."""
+        document = services.retry_document(principal=self.principal, document=self.get_document())
+        return Response(DocumentOutput(document).data, status=status.HTTP_202_ACCEPTED)
 
 
 class SearchView(KnowledgeView):
@@ -190,10 +169,9 @@ class SearchView(KnowledgeView):
 
     policy = "knowledge.view"
 
-    @extend_schema(request=SearchInput, responses={200: SearchOutput, **_refusals(400, 422)})
+    @extend_schema(request=SearchInput, responses=SearchOutput)
     def post(self, request: Request, agent_id: UUID) -> Response:
-        agent = selectors.get_agent(self.principal.workspace_id, agent_id)
-        given = SearchInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        passages = search(agent.pk, given.validated_data["query"], given.validated_data["limit"])
+        """Find passages as the agent does."""
+        agent = self.get_agent()
+        passages = search(agent.pk, **self.read(SearchInput))
         return Response({"data": PassageOutput(passages, many=True).data})

@@ -5,14 +5,8 @@ from uuid import UUID
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from agents.models import Agent
 from core.tenancy import ScopedQuerySet
 from knowledge.models import Chunk, Document
-
-
-def get_agent(workspace_id: UUID, agent_id: UUID) -> Agent:
-    """The agent, or NotFound for a foreign or missing id."""
-    return Agent.objects.for_workspace(workspace_id).get_or_404(pk=agent_id)
 
 
 def list_documents(workspace_id: UUID, agent_id: UUID) -> ScopedQuerySet[Document]:

@@ -169,8 +169,7 @@ class ModelEndpointList(ModelEndpointView):
     @extend_schema(responses=ModelEndpointSerializer(many=True))
     def get(self, request: Request) -> Response:
         """The workspace's model endpoints."""
-        page = self.paginate_queryset(selectors.list_endpoints(self.workspace_id))
-        return self.get_paginated_response(ModelEndpointSerializer(page, many=True).data)
+        return self.answer_page(selectors.list_endpoints(self.workspace_id), ModelEndpointSerializer)
 
     @extend_schema(request=ModelEndpointInputSerializer, responses={201: ModelEndpointSerializer, 422: ErrorSerializer})
     def post(self, request: Request) -> Response:
