@@ -2,7 +2,7 @@
 
 const YEAR = 31_536_000;
 
-export function setTheme(theme) {
+function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
   document.cookie = `theme=${theme}; path=/; max-age=${YEAR}; samesite=lax`;
   for (const button of document.querySelectorAll("[data-set-theme]")) {

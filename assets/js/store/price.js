@@ -1,7 +1,7 @@
 // Amounts: typed as people write them, sent as whole minor units.
 import { locale } from "../lib/i18n.js";
 
-export function digitsOf(currency) {
+function digitsOf(currency) {
   return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
 }
 
