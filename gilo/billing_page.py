@@ -24,7 +24,7 @@ from core.money import format_minor
 from core.policy import with_policy
 from gilo.selectors import PlanUsage, Quota
 
-_SHOWN_PLANS = ("free", *SOLD_PLANS)
+SHOWN_PLANS = ("free", *SOLD_PLANS)
 _INVOICE_WORDS = {"paid": "ok", "open": "warn", "uncollectible": "bad"}
 
 
@@ -76,7 +76,7 @@ def settings_billing(request: HttpRequest) -> HttpResponse:
         "in_grace": subscription is not None and subscription.plan == workspace.plan,
         "is_new": "checkout" in request.GET,
         "trial_days": settings.TRIAL_DAYS if subscription is None else 0,
-        "offers": [_offer(PLANS[id], plan, subscription, may_buy) for id in _SHOWN_PLANS],
+        "offers": [_offer(PLANS[id], plan, subscription, may_buy) for id in SHOWN_PLANS],
         "bars": _bars(workspace),
         "invoices": [_line(invoice) for invoice in list_invoices(workspace.pk)[:SHOWN_INVOICES]],
     }
@@ -86,7 +86,7 @@ def settings_billing(request: HttpRequest) -> HttpResponse:
 def _offer(offered: Plan, current: Plan, subscription: Subscription | None, may_buy: bool) -> Offer:
     action = _action(offered, current, subscription) if may_buy else ""
     price = format_minor(offered.price_usd * 100, "usd", is_short=True)
-    return Offer(offered, price, _features(offered), offered.id == current.id, action)
+    return Offer(offered, price, list_features(offered), offered.id == current.id, action)
 
 
 def _action(offered: Plan, current: Plan, subscription: Subscription | None) -> str:
@@ -98,7 +98,8 @@ def _action(offered: Plan, current: Plan, subscription: Subscription | None) -> 
     return "resume" if has_one and subscription and subscription.cancel_at_period_end else ""
 
 
-def _features(plan: Plan) -> list[str]:
+def list_features(plan: Plan) -> list[str]:
+    """What the plan allows, in words."""
     found = [ngettext("%(n)s agent", "%(n)s agents", plan.agents) % {"n": plan.agents} if plan.agents else ""]
     found.append(
         _("%(n)s API requests a day") % {"n": number_format(plan.requests_per_day, force_grouping=True)}

@@ -27,12 +27,13 @@ from agents.models import Agent
 from agents.selectors import get_agent
 from agents.services import create_agent
 from billing.errors import QuotaExceeded
-from billing.plans import plan_of
+from billing.plans import PLANS, plan_of
 from billing.stripe import is_configured
 from core.errors import NotFound
 from core.policy import PUBLIC, with_policy
 from gilo.agent_reference import describe_reference
 from gilo.api_docs import KnownSchema, describe_api
+from gilo.billing_page import list_features
 from gilo.demo import load_landing_demo
 from gilo.selectors import count_totals, list_agents_with_activity
 
@@ -44,12 +45,20 @@ def landing(request: HttpRequest) -> HttpResponse:
     demo = load_landing_demo()
     page = {
         "samples": _code_samples(),
-        "plans": PLANS if settings.BILLING else (),
+        "plans": _describe_plans() if settings.BILLING else (),
         "sells": is_configured(),
         "demo_agent": DEMO,
         "demo": demo and demo.as_json(),
     }
     return render(request, "gilo/landing.html", page)
+
+
+def _describe_plans() -> list[dict[str, Any]]:
+    plans = [(PLANS[id], text) for id, text in _FOR_WHOM.items()]
+    return [
+        {"name": plan.name, "price": plan.price_usd, "text": text, "features": list_features(plan)}
+        for plan, text in plans
+    ]
 
 
 class NewAgentForm(forms.Form):
@@ -238,37 +247,8 @@ def _code_samples() -> dict[str, str]:
     }
 
 
-PLANS = (
-    {
-        "name": "Free",
-        "price": 0,
-        "text": gettext_lazy("To build a first agent and show it around."),
-        "features": (
-            gettext_lazy("5 agents"),
-            gettext_lazy("1,000 requests a day"),
-            gettext_lazy("API, streaming and OpenAI-compatible access"),
-        ),
-    },
-    {
-        "name": "Pro",
-        "price": 29,
-        "text": gettext_lazy("For agents that customers rely on."),
-        "features": (
-            gettext_lazy("20 agents"),
-            gettext_lazy("10,000 requests a day"),
-            gettext_lazy("Knowledge with cited sources"),
-            gettext_lazy("Analytics"),
-        ),
-    },
-    {
-        "name": "Team",
-        "price": 99,
-        "text": gettext_lazy("For teams that build together."),
-        "features": (
-            gettext_lazy("50 agents"),
-            gettext_lazy("Unlimited requests"),
-            gettext_lazy("Roles and collaboration"),
-            gettext_lazy("Single sign-on"),
-        ),
-    },
-)
+_FOR_WHOM = {
+    "free": gettext_lazy("To build a first agent and show it around."),
+    "pro": gettext_lazy("For agents that customers rely on."),
+    "team": gettext_lazy("For teams that build together."),
+}

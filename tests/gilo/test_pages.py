@@ -8,7 +8,9 @@ from django.test import Client
 from accounts.models import Role
 from agents.models import Agent
 from agents.services import deploy_agent
+from billing.plans import PLANS
 from gilo.api_docs import describe_api, read_schema
+from gilo.billing_page import SHOWN_PLANS, list_features
 from tests.factories import make_agent, make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +76,12 @@ def test_page_has_no_inline_code_and_asks_no_other_host(path):
     response = client.get(path)
     assert_nothing_inline(response.content.decode())
     assert "unsafe" not in response["Content-Security-Policy"]
+
+
+def test_landing_page_lists_of_each_plan_what_it_allows(client):
+    words = read(client, "/")
+    assert [feature in words for plan in SHOWN_PLANS for feature in list_features(PLANS[plan])] == [True] * 12
+    assert "Single sign-on" not in words
 
 
 def test_theme_and_sidebar_come_from_their_cookies(client):
