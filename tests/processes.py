@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
+from django.db import connection
 
 from core.embedded_postgres import EmbeddedPostgres
 
@@ -25,6 +27,14 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def database_url() -> str:
+    """The test database, for a process of its own."""
+    database = connection.settings_dict
+    if not database["HOST"].startswith("/"):
+        return os.environ["DATABASE_URL"].rpartition("/")[0] + "/" + database["NAME"]
+    return f"postgres://{database['USER']}@{quote(database['HOST'], safe='')}/{database['NAME']}"
 
 
 def wait_until(condition, seconds: float = 60.0, message: str | Callable[[], str] = "the condition"):

@@ -1,7 +1,6 @@
 """An agent's own page: on, off, under its own host, and never in the way of another page."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -17,12 +16,6 @@ from tests.routes import all_routes
 from tests.test_tenancy import without_request_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def live() -> Iterator[str]:
-    with LiveServer() as server:
-        yield server.url
 
 
 @pytest.fixture

@@ -57,11 +57,6 @@ def owner() -> Member:
     return Member()
 
 
-@pytest.fixture
-def allow_loopback(settings: Any) -> None:
-    settings.EGRESS_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-
-
 def error_of(response: Any) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["code"]
 

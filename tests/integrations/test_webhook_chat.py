@@ -1,27 +1,18 @@
 """From a real turn to a real receiver: what the chat writes is what webhooks bring."""
 
-import asyncio
-
-import pytest
 from standardwebhooks import Webhook
 
-from integrations.webhooks.courier import Round
 from tests.chat.conftest import agent, client_with_key, server  # noqa: F401 - fixtures
 from tests.factories import make_webhook
-from tests.integrations.webhook_receiver import Receiver
+from tests.integrations.webhook_receiver import Receiver, deliver
 
 
-@pytest.fixture(autouse=True)
-def loopback_receivers(settings):
-    settings.EGRESS_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-
-
-def test_turn_is_told_to_the_agents_webhook(agent, client_with_key):  # noqa: F811 - fixtures
+def test_turn_is_told_to_the_agents_webhook(agent, client_with_key, allow_loopback):  # noqa: F811 - fixtures
     with Receiver() as receiver:
         _, secret = make_webhook(agent, receiver.url, events=["conversation.started", "message.created", "run.failed"])
         answer = client_with_key.ask("SAY: It is told", user="ann")
         client_with_key.post_chat("FAULT:400 Hello", stream=False, conversation_id=answer["conversation_id"])
-        asyncio.run(Round().run_until_idle())
+        deliver()
     told = sorted((item.json for item in receiver.received), key=lambda body: body["timestamp"])
     assert sorted(body["type"] for body in told) == [
         "conversation.started", "message.created", "message.created", "message.created", "run.failed",

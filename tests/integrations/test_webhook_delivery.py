@@ -21,30 +21,15 @@ from integrations.webhooks.outbox import dispatch_events
 from integrations.webhooks.queue import PLACES, claim, record
 from integrations.webhooks.schedule import retry_delay
 from tests.factories import make_agent, make_event, make_webhook, make_workspace
-from tests.integrations.webhook_receiver import Receiver, Reply
+from tests.integrations.webhook_receiver import Receiver, Reply, deliver
 from tests.processes import free_port
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("allow_loopback")]
 # docs/webhooks.md names them
 PROMISED_DELAYS = (
     timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=5),
     timedelta(hours=10), timedelta(hours=14), timedelta(hours=20), timedelta(hours=24),
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def loopback_receivers(settings: Any) -> None:
-    settings.EGRESS_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return make_agent(make_workspace()[0])
-
-
-def deliver() -> None:
-    """What a worker does, until nothing is due."""
-    asyncio.run(Round().run_until_idle())
 
 
 def make_due() -> None:

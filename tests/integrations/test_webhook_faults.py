@@ -1,33 +1,23 @@
 """Workers that die while a receiver thinks: for real."""
 
-import os
 import signal
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
 import pytest
-from django.db import connection
 
 from integrations.models import Delivery
 from tests.factories import make_agent, make_event, make_webhook, make_workspace
 from tests.integrations.webhook_receiver import Receiver, Reply
-from tests.processes import running, wait_until
-
-
-def database_url() -> str:
-    """The test database, for a process of its own."""
-    database = connection.settings_dict
-    if not database["HOST"].startswith("/"):
-        return os.environ["DATABASE_URL"].rpartition("/")[0] + "/" + database["NAME"]
-    return f"postgres://{database['USER']}@{quote(database['HOST'], safe='')}/{database['NAME']}"
+from tests.processes import database_url, running, wait_until
 
 
 @pytest.mark.django_db(transaction=True)
-def test_killed_worker_loses_no_delivery(settings: object, tmp_path: Path) -> None:
-    settings.EGRESS_ALLOWED_NETWORKS = ["127.0.0.1/32"]  # type: ignore[attr-defined]
+@pytest.mark.usefixtures("allow_loopback")
+def test_killed_worker_loses_no_delivery(settings: Any, tmp_path: Path) -> None:
     env = {
         "DATABASE_URL": database_url(), "GILO_SEED_DEMO": "0", "GILO_WEBHOOK_TIMEOUT": "3",
-        "GILO_EGRESS_ALLOWED_NETWORKS": "127.0.0.1/32", "GILO_ENCRYPTION_KEYS": settings.ENCRYPTION_KEYS[0],  # type: ignore[attr-defined]
+        "GILO_EGRESS_ALLOWED_NETWORKS": "127.0.0.1/32", "GILO_ENCRYPTION_KEYS": settings.ENCRYPTION_KEYS[0],
     }  # fmt: skip
     agent = make_agent(make_workspace()[0])
     with Receiver(*[Reply() for _ in range(5)], Reply(delay=2.5)) as receiver:

@@ -1,6 +1,5 @@
 """A receiver's pause (Retry-After) and its failures end with their cause, and people see them."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -12,31 +11,15 @@ from django.utils.dateparse import parse_datetime
 from agents.models import Agent
 from integrations import services
 from integrations.models import Delivery, WebhookEndpoint
-from integrations.webhooks.courier import Round
 from integrations.webhooks.outbox import dispatch_events
 from integrations.webhooks.queue import Result, claim, record
 from integrations.webhooks.sending import Answer
-from tests.factories import make_agent, make_event, make_webhook, make_workspace
-from tests.integrations.webhook_receiver import Receiver, Reply
+from tests.factories import make_event, make_webhook
+from tests.integrations.webhook_receiver import Receiver, Reply, deliver
 from tests.processes import free_port
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("allow_loopback")]
 PAUSE = Reply(503, {"Retry-After": "86400"})
-
-
-@pytest.fixture(autouse=True)
-def loopback_receivers(settings: Any) -> None:
-    settings.EGRESS_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return make_agent(make_workspace()[0])
-
-
-def deliver() -> None:
-    """What a worker does, until nothing is due."""
-    asyncio.run(Round().run_until_idle())
 
 
 def make_paused(agent: Agent, url: str) -> WebhookEndpoint:

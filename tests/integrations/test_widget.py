@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,11 @@ from agents import services, visitors
 from agents.models import Agent, ApiKey, KeyKind
 from core.ratelimit import RateLimiter, Window
 from tests.factories import make_agent, make_workspace
-from tests.live import LiveServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LOADER = Path(settings.BUILD_DIR) / "assets" / "widget" / "widget.js"
 LOADER_BYTES = 15 * 1024
 SITE, OTHER = "https://shop.example.com", "https://evil.example.com"
-
-
-@pytest.fixture
-def live() -> Iterator[str]:
-    with LiveServer() as server:
-        yield server.url
 
 
 def make_widget_key(agent: Agent, origins: tuple[str, ...] = (SITE,), **extra: Any) -> tuple[ApiKey, str]:

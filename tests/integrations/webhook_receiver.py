@@ -1,5 +1,6 @@
 """A receiver of webhooks on loopback, which can be told how to behave."""
 
+import asyncio
 import threading
 import time
 from dataclasses import dataclass, field
@@ -8,6 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import orjson
+
+from integrations.webhooks.courier import Round
+
+
+def deliver() -> None:
+    """What a worker does, until nothing is due."""
+    asyncio.run(Round().run_until_idle())
 
 
 @dataclass

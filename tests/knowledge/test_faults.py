@@ -9,11 +9,9 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import quote
 
 import orjson
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from knowledge.embedding import get_embedder
@@ -25,20 +23,12 @@ from knowledge.remote_embedding import QUERY_SECONDS
 from knowledge.retrieval import search
 from tests import factories
 from tests.dripping import dripping
-from tests.processes import running, wait_until
+from tests.processes import database_url, running, wait_until
 
 LONG = "\n\n".join(
     f"Chapter {number} tells of the harbour of town {number * 7}. " + f"Ships {number} carried grain and oil. " * 60
     for number in range(32)
 )
-
-
-def database_url() -> str:
-    """The test database, for a process of its own."""
-    database = connection.settings_dict
-    if not database["HOST"].startswith("/"):
-        return os.environ["DATABASE_URL"].rpartition("/")[0] + "/" + database["NAME"]
-    return f"postgres://{database['USER']}@{quote(database['HOST'], safe='')}/{database['NAME']}"
 
 
 def outcome(document):
