@@ -2,8 +2,8 @@
 
     python -m bench.widget_sockets [--sockets 1000] [--idle 20]
 
-An idle widget holds nothing open: no socket, no stream, no poll (tests/e2e/test_widget.py looks). So this opens what a
-visitor could hold at most: a WebSocket each on /ws/agents/{id}/chat, each with a visitor's token of its own, idle.
+An idle widget holds nothing open: no socket, no stream, no poll (tests/e2e/widget/test_widget.py looks). So this opens
+what a visitor could hold at most: a WebSocket each on /ws/agents/{id}/chat, idle, each with a visitor's own token.
 Memory is the web process's resident set, before the first socket, with all of them open, and after some idle seconds
 with the access check running over all of them every few seconds.
 """

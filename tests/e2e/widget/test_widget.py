@@ -1,134 +1,23 @@
 """The widget on somebody else's page: hostile style sheets, a strict policy, keyboard, phones, forged messages."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
-
-import jwt
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import create_agent
 from tests.e2e.looks import find_violations
-from tests.e2e.widget_host import HOSTILE_CSS, PLAIN_CSS, HostSite, script
+from tests.e2e.widget.chat import (
+    FRAME,
+    LAUNCHER,
+    QUESTION,
+    Deployment,
+    Open,
+    add_script,
+    ask,
+    expect_answer,
+    frame_of,
+    open_chat,
+)
+from tests.e2e.widget.host import HOSTILE_CSS, HostSite
 from tests.processes import Process, wait_until
-
-LAUNCHER, FRAME = "gilo-widget button.launcher", "gilo-widget iframe"
-QUESTION = "How long does the guarantee last?"
-
-
-@dataclass
-class Deployment:
-    """An agent that answers with a citation, its widget's key, and the key's identity secret."""
-
-    gilo: str
-    agent: str
-    key: str
-    key_id: str
-    secret: str
-
-    def script(self, **attributes: str) -> str:
-        return script(self.gilo, self.agent, self.key, **attributes)
-
-    def sign(self, user: str, *, secret: str = "") -> str:
-        claims = {"sub": user, "exp": 4_000_000_000 if secret else _in_an_hour()}
-        return jwt.encode(claims, secret or self.secret, algorithm="HS256")
-
-
-def _in_an_hour() -> int:
-    import time
-
-    return int(time.time()) + 3600
-
-
-@pytest.fixture(scope="module")
-def host(site: Process) -> Iterator[HostSite]:
-    """The site that the key lists; its host name is not GiLo's, so that the frame is a third party there."""
-    with HostSite(site.url) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def deployment(browser: Browser, site: Process, member: Any, host: HostSite) -> Deployment:
-    context = browser.new_context(storage_state=member, base_url=site.url)
-    page = context.new_page()
-    agent = create_agent(page, site.url, "Kettle support").rsplit("/", 1)[1]
-    token = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == "csrftoken")
-    ask = {"headers": {"X-CSRFToken": token, "Origin": site.url}}
-    path = f"/api/agents/{agent}"
-    looks = {"welcome_message": "Ask about kettles.", "suggested_questions": [QUESTION]}
-    assert page.request.patch(f"{path}/config", data={"model": "offline", **looks}, **ask).ok
-    text = b"The guarantee of the Zephyr kettle lasts seven years from the day of purchase."
-    file = {"name": "manual.txt", "mimeType": "text/plain", "buffer": text}
-    assert page.request.post(f"{path}/knowledge", multipart={"file": file}, **ask).ok
-    is_ready = lambda: page.request.get(f"{path}/knowledge").json()["data"][0]["status"] == "ready"  # noqa: E731
-    wait_until(is_ready, 60, "the document")
-    given = {"name": "Site", "kind": "widget", "allowed_origins": [host.url]}
-    key = page.request.post(f"{path}/api-keys", data=given, **ask).json()
-    secret = page.request.post(f"{path}/api-keys/{key['id']}/identity-secret", **ask).json()["identity_secret"]
-    context.close()
-    return Deployment(site.url, agent, key["key"], key["id"], secret)
-
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def open_host(browser: Browser, host: HostSite) -> Iterator[Open]:
-    """Open the host's page with this body; what goes wrong in the browser fails the test at its end."""
-    contexts, problems = [], []
-    allowed: list[str] = []
-
-    def watch(page: Page) -> None:
-        page.on("console", lambda line: problems.append(line.text) if line.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-
-    def start(
-        body: str,
-        *,
-        width: int = 1280,
-        css: str = PLAIN_CSS,
-        allow: str = "",
-        locale: str = "en-GB",
-    ) -> Page:
-        host.pages, host.styles = {"/": body, "/other": body}, css
-        allowed.extend([allow] if allow else [])
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, locale=locale, reduced_motion="reduce",
-            color_scheme="light",
-        )  # fmt: skip
-        contexts.append(context)
-        page = context.new_page()
-        watch(page)
-        page.goto(host.url)
-        return page
-
-    yield start
-    for context in contexts:
-        context.close()
-    wrong = [problem for problem in problems if not any(part in problem for part in allowed)]
-    assert not wrong, "\n".join(wrong)
-
-
-def frame_of(page: Page, index: int = 0) -> FrameLocator:
-    return page.frame_locator(f"{FRAME} >> nth={index}")
-
-
-def open_chat(page: Page) -> FrameLocator:
-    page.locator(LAUNCHER).first.click()
-    frame = frame_of(page)
-    expect(frame.locator(".composer__input")).to_be_focused()
-    return frame
-
-
-def ask(frame: FrameLocator, text: str = QUESTION) -> None:
-    frame.locator(".composer__input").fill(text)
-    frame.locator(".composer__input").press("Enter")
-
-
-def expect_answer(frame: FrameLocator) -> None:
-    expect(frame.locator(".msg--assistant").last).to_have_attribute("data-state", "complete")
-    expect(frame.locator(".msg--assistant").last).to_contain_text("seven years")
 
 
 def test_answers_with_a_citation_on_a_page_that_fights_it(open_host: Open, deployment: Deployment) -> None:
@@ -186,21 +75,6 @@ def test_calls_made_before_loading_are_done_after_it(open_host: Open, deployment
     add_script(page, deployment)
     expect_answer(frame_of(page))
     wait_until(lambda: page.evaluate("heard") == ["user", "assistant"], 5, "two messages heard")
-
-
-def add_script(page: Page, deployment: Deployment, **attributes: str) -> None:
-    """As a router of the page would: a script element made by a script."""
-    page.evaluate(
-        """([source, data]) => {
-            const rules = { createScriptURL: (text) => text };
-            const policy = trustedTypes.createPolicy(`test${Math.random()}`.replace(".", ""), rules);
-            const script = document.createElement("script");
-            Object.assign(script.dataset, data);
-            script.src = policy.createScriptURL(source);
-            document.body.append(script);
-        }""",
-        [f"{deployment.gilo}/widget.js", {"agentId": deployment.agent, "key": deployment.key, **attributes}],
-    )
 
 
 def test_two_widgets_on_one_page_keep_apart(open_host: Open, deployment: Deployment) -> None:

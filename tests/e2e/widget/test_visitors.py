@@ -6,19 +6,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.e2e.test_widget import (  # noqa: F401 - the fixtures, too
+from tests.e2e.widget.chat import (
     LAUNCHER,
     QUESTION,
     Deployment,
     Open,
     add_script,
     ask,
-    deployment,
     expect_answer,
     frame_of,
-    host,
     open_chat,
-    open_host,
 )
 from tests.processes import wait_until
 
@@ -50,7 +47,7 @@ def deny_storage(page: Page, *where: str) -> None:
     page.reload()
 
 
-def open_kept(open_host: Open, body: str, keeper: str) -> Page:  # noqa: F811
+def open_kept(open_host: Open, body: str, keeper: str) -> Page:
     page = open_host(body)
     if keeper == "page":
         deny_storage(page, IN_FRAMES)
@@ -79,7 +76,7 @@ def expect_nobody(page: Page) -> None:
     expect(frame.locator(".history__empty")).to_be_visible()
 
 
-def test_question_right_after_an_identity_is_the_users(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_question_right_after_an_identity_is_the_users(open_host: Open, deployment: Deployment) -> None:
     page = open_host(deployment.script())
     page.evaluate(LISTEN)
     frame = open_chat(page)
@@ -92,7 +89,7 @@ def test_question_right_after_an_identity_is_the_users(open_host: Open, deployme
     expect_answer(open_chat(page))  # it was put in the user's own conversation
 
 
-def test_question_before_loading_waits_for_the_pages_user(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_question_before_loading_waits_for_the_pages_user(open_host: Open, deployment: Deployment) -> None:
     page = open_host("")
     page.evaluate(LISTEN)
     questions = asked(page)
@@ -105,8 +102,8 @@ def test_question_before_loading_waits_for_the_pages_user(open_host: Open, deplo
 
 
 def test_question_waits_for_the_conversation_that_is_being_opened(
-    open_host: Open,  # noqa: F811
-    deployment: Deployment,  # noqa: F811
+    open_host: Open,
+    deployment: Deployment,
 ) -> None:
     page = open_host(deployment.script())
     ask(open_chat(page))
@@ -118,7 +115,7 @@ def test_question_waits_for_the_conversation_that_is_being_opened(
     expect(frame.locator(".msg--assistant[data-state=complete]")).to_have_count(2)
 
 
-def test_question_after_a_forged_identity_is_nobodys(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_question_after_a_forged_identity_is_nobodys(open_host: Open, deployment: Deployment) -> None:
     page = open_host(deployment.script(), allow="403 (Forbidden)")
     page.evaluate(LISTEN)
     frame = open_chat(page)
@@ -130,8 +127,8 @@ def test_question_after_a_forged_identity_is_nobodys(open_host: Open, deployment
 
 
 def test_reset_is_done_although_the_widget_goes_at_once(
-    open_host: Open,  # noqa: F811
-    deployment: Deployment,  # noqa: F811
+    open_host: Open,
+    deployment: Deployment,
     keeper: str,
 ) -> None:
     page = open_kept(open_host, deployment.script(), keeper)
@@ -147,8 +144,8 @@ def test_reset_is_done_although_the_widget_goes_at_once(
 
 
 def test_reset_of_a_closed_chat_is_done_on_the_next_page(
-    open_host: Open,  # noqa: F811
-    deployment: Deployment,  # noqa: F811
+    open_host: Open,
+    deployment: Deployment,
     keeper: str,
 ) -> None:
     page = open_kept(open_host, deployment.script(), keeper)
@@ -170,8 +167,8 @@ def test_reset_of_a_closed_chat_is_done_on_the_next_page(
 
 @pytest.mark.parametrize("was_open", [True, False], ids=["open", "closed"])
 def test_reset_is_done_where_the_page_has_no_storage(
-    open_host: Open,  # noqa: F811
-    deployment: Deployment,  # noqa: F811
+    open_host: Open,
+    deployment: Deployment,
     was_open: bool,
 ) -> None:
     page = open_host("")
@@ -190,7 +187,7 @@ def test_reset_is_done_where_the_page_has_no_storage(
     expect_nobody(page)
 
 
-def test_widget_works_where_nothing_is_kept(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_widget_works_where_nothing_is_kept(open_host: Open, deployment: Deployment) -> None:
     page = open_host(deployment.script())
     deny_storage(page, IN_THE_PAGE, IN_FRAMES)
     ask(open_chat(page))
@@ -201,7 +198,7 @@ def test_widget_works_where_nothing_is_kept(open_host: Open, deployment: Deploym
     expect(frame_of(page).locator(".msg")).to_have_count(0)
 
 
-def test_next_person_has_nothing_of_the_last(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_next_person_has_nothing_of_the_last(open_host: Open, deployment: Deployment) -> None:
     page = open_host(deployment.script())
     questions = asked(page)
     page.evaluate(LISTEN)
@@ -229,7 +226,7 @@ def test_next_person_has_nothing_of_the_last(open_host: Open, deployment: Deploy
     expect(frame.locator(".msg")).to_have_count(0)
 
 
-def test_reset_overtakes_an_identity_that_is_being_looked_at(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_reset_overtakes_an_identity_that_is_being_looked_at(open_host: Open, deployment: Deployment) -> None:
     page = open_kept(open_host, deployment.script(), "page")
     open_chat(page)
     held: list[Route] = []
@@ -251,8 +248,8 @@ def test_reset_overtakes_an_identity_that_is_being_looked_at(open_host: Open, de
 
 
 def test_widgets_that_share_a_visitor_forget_together(
-    open_host: Open,  # noqa: F811
-    deployment: Deployment,  # noqa: F811
+    open_host: Open,
+    deployment: Deployment,
     keeper: str,
 ) -> None:
     inline = deployment.script(id="inline", mode="inline", target="#place")

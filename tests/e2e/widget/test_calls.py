@@ -5,19 +5,16 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_widget import (  # noqa: F401 - the fixtures, too
+from tests.e2e.widget.chat import (
     LAUNCHER,
     QUESTION,
     Deployment,
     Open,
     add_script,
     ask,
-    deployment,
     expect_answer,
     frame_of,
-    host,
     open_chat,
-    open_host,
 )
 from tests.processes import wait_until
 
@@ -32,7 +29,7 @@ def heard(page: Page) -> list[str]:
     return [name for name, _ in page.evaluate("heard")]
 
 
-def test_texts_place_and_colour_are_the_pages_choice(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_texts_place_and_colour_are_the_pages_choice(open_host: Open, deployment: Deployment) -> None:
     looks = {
         "title": "Kettles & co", "welcome": "Good day.", "suggestions": "First?|Second?", "color": "#00ff66",
         "position": "top-left", "offset": "30 60", "theme": "dark", "language": "fr", "open": "load", "id": "shop",
@@ -57,7 +54,7 @@ def test_texts_place_and_colour_are_the_pages_choice(open_host: Open, deployment
     assert not page.evaluate("gilo.get('shop').isOpen"), "closed by the visitor: it stays closed in this tab"
 
 
-def test_chat_opens_after_a_delay_without_a_button(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_chat_opens_after_a_delay_without_a_button(open_host: Open, deployment: Deployment) -> None:
     page = open_host("")
     page.clock.install()
     add_script(page, deployment, openAfter="60", launcher="none")
@@ -71,7 +68,7 @@ def test_chat_opens_after_a_delay_without_a_button(open_host: Open, deployment: 
     expect(page.locator(LAUNCHER)).to_have_count(0)
 
 
-def test_events_are_told_with_the_widgets_id(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_events_are_told_with_the_widgets_id(open_host: Open, deployment: Deployment) -> None:
     page = open_host("")
     page.evaluate(LISTEN)
     page.evaluate(
@@ -93,7 +90,7 @@ def test_events_are_told_with_the_widgets_id(open_host: Open, deployment: Deploy
     assert answer["conversationId"] and answer["messageId"]
 
 
-def load_script(page: Page, deployment: Deployment) -> None:  # noqa: F811
+def load_script(page: Page, deployment: Deployment) -> None:
     """The script alone: the page makes its widgets by `gilo.init`."""
     page.evaluate(
         """(source) => new Promise((resolve) => {
@@ -107,7 +104,7 @@ def load_script(page: Page, deployment: Deployment) -> None:  # noqa: F811
     )
 
 
-def test_listener_is_taken_off_the_event_that_it_names(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_listener_is_taken_off_the_event_that_it_names(open_host: Open, deployment: Deployment) -> None:
     page = open_host(deployment.script())
     expect(page.locator(LAUNCHER)).to_be_visible()
     page.evaluate(
@@ -126,7 +123,7 @@ def test_listener_is_taken_off_the_event_that_it_names(open_host: Open, deployme
     assert page.evaluate("calls") == 1
 
 
-def test_variables_go_with_the_question(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_variables_go_with_the_question(open_host: Open, deployment: Deployment) -> None:
     page = open_host(deployment.script())
     open_chat(page)
     bodies: list[Any] = []
@@ -137,7 +134,7 @@ def test_variables_go_with_the_question(open_host: Open, deployment: Deployment)
     assert [body["variables"] for body in bodies] == [{"plan": "pro", "seats": "3", "city": "Lille"}], "texts only"
 
 
-def test_questions_sent_at_once_are_put_one_after_the_other(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_questions_sent_at_once_are_put_one_after_the_other(open_host: Open, deployment: Deployment) -> None:
     page = open_host(deployment.script())
     page.evaluate("for (const text of ['First?', 'Second?', 'Third?']) gilo.send(text)")
     frame = frame_of(page)
@@ -145,7 +142,7 @@ def test_questions_sent_at_once_are_put_one_after_the_other(open_host: Open, dep
     expect(frame.locator(".msg--user .msg__text, .msg--user")).to_contain_text(["First?", "Second?", "Third?"])
 
 
-def test_language_changes_and_the_conversation_stays(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_language_changes_and_the_conversation_stays(open_host: Open, deployment: Deployment) -> None:
     page = open_host(deployment.script())
     frame = open_chat(page)
     expect(frame.locator("html")).to_have_attribute("lang", "en")  # the browser's
@@ -159,7 +156,7 @@ def test_language_changes_and_the_conversation_stays(open_host: Open, deployment
 TAKE_OUT = "document.querySelector('gilo-widget').remove()"
 
 
-def test_widget_outlives_any_number_of_navigations(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_widget_outlives_any_number_of_navigations(open_host: Open, deployment: Deployment) -> None:
     page = open_host("")
     page.clock.install()
     add_script(page, deployment)
@@ -170,7 +167,7 @@ def test_widget_outlives_any_number_of_navigations(open_host: Open, deployment: 
         expect(page.locator(LAUNCHER)).to_be_visible()
 
 
-def test_widget_that_the_page_will_not_have_goes(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_widget_that_the_page_will_not_have_goes(open_host: Open, deployment: Deployment) -> None:
     page = open_host("")
     page.clock.install()
     add_script(page, deployment)
