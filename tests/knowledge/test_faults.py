@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -19,7 +20,7 @@ from knowledge.errors import EmbeddingRejected, EmbeddingUnavailable
 from knowledge.jobs import Lease, LeaseLost, claim_next
 from knowledge.models import Chunk, ChunkVector, Document
 from knowledge.processing import process_next
-from knowledge.remote_embedding import QUERY_SECONDS
+from knowledge.remote_embedding import PAUSE_SECONDS, QUERY_SECONDS
 from knowledge.retrieval import search
 from tests import factories
 from tests.dripping import dripping
@@ -247,7 +248,8 @@ def test_search_waits_little_and_once_for_a_service_that_hangs(learn, agent, set
 
 
 def test_query_embeddings_go_on_after_the_pause(embedding_service, monkeypatch):
-    monkeypatch.setattr("knowledge.remote_embedding.PAUSE_SECONDS", 0.2)
+    clock = SimpleNamespace(monotonic=lambda: 1_000.0)
+    monkeypatch.setattr("knowledge.remote_embedding.time", clock)
     embedder = get_embedder()
     embedding_service.status = 500
     with pytest.raises(EmbeddingUnavailable):
@@ -256,7 +258,7 @@ def test_query_embeddings_go_on_after_the_pause(embedding_service, monkeypatch):
     with pytest.raises(EmbeddingUnavailable):
         embedder.embed_query("zebra")
     assert embedder.embed(["zebra"]).shape == (1, 3), "documents are embedded with patience of their own"
-    time.sleep(0.25)
+    clock.monotonic = lambda: 1_000.0 + PAUSE_SECONDS
     for _ in range(2):
         assert embedder.embed_query("zebra").shape == (3,)
 

@@ -1,21 +1,24 @@
 """A plan in the browser: from free to Pro by Checkout, to the end of a grace, with nothing lost."""
 
-import time
-
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Visit, create_agent, sign_up
 from tests.e2e.looks import look_at
 from tests.fake_stripe import FakeStripe
+from tests.processes import wait_until
 
 
 def wait_for_plan(page: Page, plan: str) -> None:
     """Until the job has applied what Stripe told."""
-    deadline = time.monotonic() + 30
-    while plan not in page.locator("#current-title").inner_text():
-        assert time.monotonic() < deadline, page.locator("#billing-page").inner_text()
-        time.sleep(0.2)
+    expect_after_reload(page, f"#current-title:has-text('{plan}')")
+
+
+def expect_after_reload(page: Page, selector: str) -> None:
+    def is_there() -> bool:
         page.reload()
+        return page.locator(selector).is_visible()
+
+    wait_until(is_there, 30, lambda: f"{selector} in {page.locator('#billing-page').inner_text()}")
 
 
 def test_plan_is_bought_raised_lost_and_nothing_with_it(customer: Visit, stripe: FakeStripe) -> None:
@@ -66,11 +69,3 @@ def test_plan_is_bought_raised_lost_and_nothing_with_it(customer: Visit, stripe:
     assert set(stripe.deliver(webhook)) == {200}
     wait_for_plan(page, "Team plan")
     assert not faults, "\n".join(faults)
-
-
-def expect_after_reload(page: Page, selector: str) -> None:
-    deadline = time.monotonic() + 30
-    while not page.locator(selector).is_visible():
-        assert time.monotonic() < deadline, selector
-        time.sleep(0.2)
-        page.reload()
