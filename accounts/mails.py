@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from smtplib import SMTPException
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,16 +17,33 @@ from accounts.models import Role, User
 
 logger = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
+_REFUSED_FOR_GOOD = 500  # codes of SMTP from here on; those below ask to come again
 
 
 def mail_owners(workspace_id: UUID, template: str, describe: Callable[[], dict[str, Any]]) -> None:
     """Send `<template>_subject.txt` and `<template>_message.txt` to each owner. Raises SMTPException or OSError.
 
+    An owner whose mail is refused for good goes without: to try again would mail the others once more each time.
     `describe()` makes the templates' context, besides the owner's `name` and the `site`; it is called once for each
     owner, while the owner's language is active.
     """
     owners = User.objects.filter(memberships__workspace=workspace_id, memberships__role=Role.OWNER, is_active=True)
-    get_connection().send_messages([_write(owner, template, describe) for owner in owners])
+    messages = [_write(owner, template, describe) for owner in owners]
+    with get_connection() as connection:
+        for message in messages:
+            try:
+                connection.send_messages([message])
+            except (SMTPRecipientsRefused, SMTPDataError) as error:
+                if not _is_final(error):
+                    raise
+                logger.warning("the mail server refuses for good the mail %s to an owner of %s", template, workspace_id)
+
+
+def _is_final(error: SMTPRecipientsRefused | SMTPDataError) -> bool:
+    """Whether the server says that it will say no tomorrow, too."""
+    if isinstance(error, SMTPDataError):
+        return error.smtp_code >= _REFUSED_FOR_GOOD
+    return all(code >= _REFUSED_FOR_GOOD for code, _words in error.recipients.values())
 
 
 def tell_next(owing: QuerySet[M], tell: Callable[[M], None]) -> bool:

@@ -1,11 +1,15 @@
 """Mails about webhooks that were switched off."""
 
+from collections.abc import Sequence
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMessage
+from django.core.mail.backends.locmem import EmailBackend
 
-from accounts.models import Membership, Role
+from accounts.models import Membership, Role, User
 from integrations.models import DisabledReason, WebhookEndpoint
 from integrations.services import switch_off
 from integrations.tasks import send_notices
@@ -61,3 +65,30 @@ def test_switching_off_twice_owes_one_notice(endpoint: WebhookEndpoint) -> None:
         switch_off(endpoint=endpoint, reason=reason)
     endpoint.refresh_from_db()
     assert endpoint.disabled_reason == "gone"
+
+
+class Refusing(EmailBackend):
+    """A mail server that knows one address no more, and answers for it with this code."""
+
+    address, code = "", 550
+
+    def send_messages(self, messages: Sequence[EmailMessage]) -> int:
+        for message in messages:
+            if message.to == [self.address]:
+                raise SMTPRecipientsRefused({self.address: (self.code, b"No such user")})
+        return super().send_messages(messages)
+
+
+@pytest.mark.parametrize(("code", "owes"), [(550, False), (451, True)])
+def test_owner_whose_address_is_refused_for_good_keeps_nobody_elses_mail_back(
+    endpoint: WebhookEndpoint, settings: Any, monkeypatch: pytest.MonkeyPatch, code: int, owes: bool
+) -> None:
+    owners = User.objects.filter(memberships__workspace=endpoint.agent.workspace, memberships__role=Role.OWNER)
+    gone, other = owners.order_by("created_at")
+    monkeypatch.setattr(Refusing, "address", gone.email)
+    monkeypatch.setattr(Refusing, "code", code)
+    settings.EMAIL_BACKEND = f"{__name__}.Refusing"
+    switch_off(endpoint=endpoint, reason=DisabledReason.GONE)
+    send_notices()
+    assert WebhookEndpoint.objects.get().owes_notice == owes
+    assert owes or [one.to for one in mail.outbox] == [[other.email]]
