@@ -14,6 +14,14 @@ DEFAULT_INSTRUCTIONS = gettext_noop(  # pages write it in the maker's language
 )
 
 
+# Pairs of colours: to choose from, and of agents that have none of their own.
+GRADIENTS = (
+    ("#7c3aed", "#06b6d4"), ("#f97316", "#ec4899"), ("#059669", "#22b8a6"), ("#2563eb", "#7c5cf6"),
+    ("#e11d63", "#a855f7"), ("#e08b0b", "#e0453a"), ("#0284c7", "#10b981"), ("#c026d3", "#6366f1"),
+    ("#0d9488", "#3b82f6"), ("#4f46e5", "#e04f9c"), ("#65870f", "#0f9f6e"), ("#475569", "#7c6cf0"),
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Appearance:
     """How the chat looks: two hexadecimal colours of the gradient and a glyph (an icon name or one letter)."""

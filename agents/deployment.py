@@ -10,10 +10,9 @@ from django.utils.translation import gettext, gettext_noop
 
 from accounts.models import User
 from agents.errors import SlugTaken
-from agents.keys import KEY_PREFIX, forget_keys
+from agents.keys import forget_keys
 from agents.models import Agent, ApiKey, KeyKind
-from agents.services import require_editable
-from core.crypto import make_token, token_digest
+from agents.services import prepare_unheld_key, require_editable
 from core.errors import ValidationFailed
 
 MIN_SLUG, MAX_SLUG = 3, 63  # a slug may become a host name: 63 is the longest that a name server knows
@@ -127,17 +126,7 @@ def _save(agent: Agent) -> None:
 def _switch_page(agent: Agent, actor: User | None, *, is_on: bool) -> None:
     key = find_hosted_key(agent)
     if is_on and key is None:
-        # Nobody ever holds this key: sessions are opened under its id. It follows the one before, so that visitors who
-        # come back find their conversations.
-        before = agent.api_keys.filter(kind=KeyKind.HOSTED).order_by("-created_at").first()
-        ApiKey.objects.create(
-            agent=agent,
-            name=gettext("Hosted page"),
-            kind=KeyKind.HOSTED,
-            digest=token_digest(make_token(KEY_PREFIX)),
-            replaces=before,
-            created_by=actor,
-        )
+        prepare_unheld_key(agent=agent, actor=actor, name=gettext("Hosted page"), kind=KeyKind.HOSTED).save()
     elif not is_on and key is not None:
         key.revoked_at = timezone.now()
         key.save(update_fields=["revoked_at", "updated_at"])

@@ -152,6 +152,16 @@ def create_api_key(
     return key, _save_with_new_token(key)
 
 
+def prepare_unheld_key(*, agent: Agent, actor: User | None, name: str, kind: str) -> ApiKey:
+    """A key, not yet saved, that nobody ever holds: sessions are opened under its id.
+
+    It follows the one before, so that visitors who come back find their conversations.
+    """
+    before = agent.api_keys.filter(kind=kind).order_by("-created_at").first()
+    digest = token_digest(make_token(KEY_PREFIX))
+    return ApiKey(agent=agent, name=name, kind=kind, digest=digest, replaces=before, created_by=actor)
+
+
 @transaction.atomic
 def update_api_key(*, key: ApiKey, changes: dict[str, Any]) -> ApiKey:
     """Change a key's name, scopes, origins, expiry or need of identity; it counts at once.

@@ -6,16 +6,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from agents.config import AgentConfig
+from agents.config import GRADIENTS, AgentConfig
 from agents.models import Agent
 from store.models import Listing, ListingStatus, Payer, PriceKind, RemixPolicy, Visibility
 from store.schemas import CURRENCIES, MOST_FEATURES, MOST_TAGS
 
-PRESETS = (
-    ("#7c3aed", "#06b6d4"), ("#f97316", "#ec4899"), ("#059669", "#22b8a6"), ("#2563eb", "#7c5cf6"),
-    ("#e11d63", "#a855f7"), ("#e08b0b", "#e0453a"), ("#0284c7", "#10b981"), ("#c026d3", "#6366f1"),
-    ("#0d9488", "#3b82f6"), ("#4f46e5", "#e04f9c"), ("#65870f", "#0f9f6e"), ("#475569", "#7c6cf0"),
-)  # fmt: skip
 _REMIX_HINTS: dict[str, Promise] = {
     RemixPolicy.NONE: gettext_lazy("People can use it, not copy it."),
     RemixPolicy.CONFIG: gettext_lazy("A copy has your instructions and settings. Keys and documents stay with you."),
@@ -64,7 +59,7 @@ def describe_choices() -> dict[str, Any]:
         "payers": [(*choice, _PAYER_HINTS[choice[0]]) for choice in Payer.choices],
         "price_kinds": PriceKind.choices,
         "currencies": [(currency, currency.upper()) for currency in CURRENCIES],
-        "presets": PRESETS,
+        "presets": GRADIENTS,
         "most_features": MOST_FEATURES,
         "most_tags": MOST_TAGS,
     }

@@ -11,25 +11,11 @@ from django.templatetags.static import static
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
-from agents.config import Appearance
+from agents.config import GRADIENTS, Appearance
 from core.money import format_dollars, format_mills, format_minor
 
 register = template.Library()
 
-_GRADIENTS = (
-    ("#7c3aed", "#06b6d4"),
-    ("#f97316", "#ec4899"),
-    ("#059669", "#22b8a6"),
-    ("#2563eb", "#7c5cf6"),
-    ("#e11d63", "#a855f7"),
-    ("#e08b0b", "#e0453a"),
-    ("#0284c7", "#10b981"),
-    ("#c026d3", "#6366f1"),
-    ("#0d9488", "#3b82f6"),
-    ("#4f46e5", "#e04f9c"),
-    ("#65870f", "#0f9f6e"),
-    ("#475569", "#7c6cf0"),
-)
 _DEFAULT_LOOK = Appearance()
 _gradient_ids = count(1)
 _NAME = re.compile(r"`([^`\n]+)`")
@@ -88,7 +74,7 @@ def _has_own_colours(look: Appearance) -> bool:
 
 def _generated_gradient(agent: Any) -> tuple[str, str]:
     seed = str(getattr(agent, "pk", None) or getattr(agent, "id", None) or getattr(agent, "name", ""))
-    return _GRADIENTS[zlib.crc32(seed.encode()) % len(_GRADIENTS)]
+    return GRADIENTS[zlib.crc32(seed.encode()) % len(GRADIENTS)]
 
 
 def _glyph(glyph: str, name: str) -> SafeString:
