@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.translation import get_language
 
 from accounts.models import Workspace
-from billing.customers import ensure_customer
+from billing.customers import WORKSPACE_METADATA, ensure_customer
 from billing.errors import AlreadyOnPlan, BillingIsOff, NoSubscription, PlanNotSold
 from billing.models import Customer, Subscription
 from billing.prices import SOLD_PLANS, find_meter_prices, find_portal, find_price, plan_of_price
@@ -63,7 +63,7 @@ def _describe_meters() -> "list[SessionCreateParamsLineItem]":
 
 
 def _describe_subscription(workspace_id: UUID) -> "SessionCreateParamsSubscriptionData":
-    metadata = {"gilo_workspace": str(workspace_id)}
+    metadata = {WORKSPACE_METADATA: str(workspace_id)}
     has_had_one = Subscription.objects.for_workspace(workspace_id).exclude(status="incomplete_expired").exists()
     if has_had_one or not settings.TRIAL_DAYS:
         return {"metadata": metadata}
@@ -126,7 +126,8 @@ def _open_portal(params: "PortalParams") -> str:
 
 
 def _locale() -> str:
-    return (get_language() or "auto")[:2] if get_language() else "auto"
+    language = get_language()
+    return language[:2] if language else "auto"
 
 
 def _require_billing() -> None:

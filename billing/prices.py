@@ -47,11 +47,11 @@ def lookup_key(plan_id: str) -> str:
 
 def find_price(plan_id: str) -> str:
     """The id of the plan's price. Raises PlanNotSold when Stripe has none."""
-    return settings.STRIPE_PRICES.get(plan_id) or _find_prices([lookup_key(plan_id)]).get(lookup_key(plan_id)) or _no()
-
-
-def _no() -> str:
-    raise PlanNotSold()
+    key = lookup_key(plan_id)
+    price = settings.STRIPE_PRICES.get(plan_id) or _find_prices([key]).get(key)
+    if price is None:
+        raise PlanNotSold()
+    return price
 
 
 def find_meter_prices() -> list[str]:

@@ -119,4 +119,7 @@ def _differences(ours: Any, theirs: dict[str, Any]) -> tuple[str, str] | None:
     names = [name for name, value in theirs.items() if getattr(ours, name) != value]
     if not names:
         return None
-    return tuple(", ".join(f"{name}={side(name)}" for name in names) for side in (ours.__getattribute__, theirs.get))  # type: ignore[return-value]
+    return (
+        ", ".join(f"{name}={getattr(ours, name)}" for name in names),
+        ", ".join(f"{name}={theirs[name]}" for name in names),
+    )

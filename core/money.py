@@ -12,14 +12,14 @@ def format_minor(amount: int, currency: str, *, is_short: bool = False) -> str:
     code = currency.upper()
     units = Decimal(amount).scaleb(-get_currency_precision(code))
     if not is_short or units != units.to_integral_value():
-        return format_currency(units, code, locale=_locale())
+        return format_currency(units, code, locale=current_locale())
     return _format(units, code, "")
 
 
 def format_dollars(amount: Decimal) -> str:
     """US dollars that may be fractions of a cent: up to four digits below a dollar, else two."""
     if amount == 0 or abs(amount) >= 1:
-        return format_currency(amount, "USD", locale=_locale())
+        return format_currency(amount, "USD", locale=current_locale())
     return _format(amount, "USD", ".00##")
 
 
@@ -29,9 +29,10 @@ def format_mills(amount: int) -> str:
 
 
 def _format(amount: Decimal, code: str, fraction: str) -> str:
-    pattern = _locale().currency_formats["standard"].pattern.replace(".00", fraction)
-    return format_currency(amount, code, format=pattern, locale=_locale(), currency_digits=False)
+    pattern = current_locale().currency_formats["standard"].pattern.replace(".00", fraction)
+    return format_currency(amount, code, format=pattern, locale=current_locale(), currency_digits=False)
 
 
-def _locale() -> Locale:
+def current_locale() -> Locale:
+    """How the language that is active writes numbers."""
     return Locale.parse(to_locale(get_language() or "en"))

@@ -120,7 +120,7 @@ class _Probe:
                     raise _Failed(self._explain_model(error)) from error
                 raise
         if not getattr(completion, "choices", None):
-            raise _Failed(_NOT_COMPATIBLE())
+            raise _Failed(_not_compatible())
         return _("The model “%(model)s” answers.") % {"model": target.model}
 
     def _look_for_v1(self) -> None:
@@ -152,7 +152,7 @@ class _Probe:
         if isinstance(error, openai.APIStatusError):
             return _explain_status(error, self._target)
         if isinstance(error, openai.APIResponseValidationError):
-            return _NOT_COMPATIBLE()
+            return _not_compatible()
         return _explain_connection(error)
 
 
@@ -180,13 +180,13 @@ def _list_names(client: openai.OpenAI) -> list[str]:
         page: Any = client.models.list()
         names = [model.id for model in page.data]
     except (AttributeError, TypeError, ValueError):
-        raise _Failed(_NOT_COMPATIBLE()) from None
+        raise _Failed(_not_compatible()) from None
     if not all(isinstance(name, str) for name in names):
-        raise _Failed(_NOT_COMPATIBLE())
+        raise _Failed(_not_compatible())
     return sorted(names)
 
 
-def _NOT_COMPATIBLE() -> str:  # noqa: N802 - a message in the reader's language
+def _not_compatible() -> str:
     return _("Something answers there, but not an OpenAI-compatible server. Check the base URL: most end in /v1.")
 
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from accounts.mails import mail_next_debt
 from billing.errors import PaymentRefused
 from billing.stripe import ask, id_of
+from billing.subscriptions import OVER
 from store.models import Purchase, PurchaseStatus
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 DISPUTE_METADATA = "gilo_dispute"  # on what was taken back from a seller
 CONTESTED = frozenset({PurchaseStatus.DISPUTED, PurchaseStatus.LOST})
 _HARMLESS = frozenset({"won", "prevented", "warning_needs_response", "warning_under_review", "warning_closed"})
-_OVER = frozenset({"canceled", "incomplete_expired"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def settle_disputes(disputes: Disputes, subscription_id: str, status: str) -> bo
 def _stop_renewal(subscription_id: str, *, is_lost: bool) -> None:
     """Nobody is charged for another month who disputes the last one."""
     found = ask(lambda client: client.v1.subscriptions.retrieve(subscription_id))
-    if found.status in _OVER:
+    if found.status in OVER:
         return
     if is_lost:
         ask(lambda client: client.v1.subscriptions.cancel(subscription_id))

@@ -14,6 +14,7 @@ from django.db import transaction
 from accounts.models import Membership, User
 from billing.prices import BUYERS_PORTAL, find_portal
 from billing.stripe import ask, id_of
+from billing.subscriptions import OVER
 from core.tenancy import ScopedQuerySet
 from store.disputes import CONTESTED
 from store.errors import AlreadyBought, InDispute, NotForSale, NothingToRefund, NotPublished, PayoutsNotReady
@@ -191,5 +192,5 @@ def _last_charge(purchase: Purchase) -> "stripe.Charge | None":
 def _cancel_subscription(subscription_id: str) -> None:
     """Ended first, so that no other month is charged while the money goes back."""
     found = ask(lambda client: client.v1.subscriptions.retrieve(subscription_id))
-    if found.status not in {"canceled", "incomplete_expired"}:
+    if found.status not in OVER:
         ask(lambda client: client.v1.subscriptions.cancel(subscription_id))

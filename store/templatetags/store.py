@@ -5,15 +5,14 @@ from itertools import count
 from typing import Any
 
 import orjson
-from babel import Locale
 from babel.numbers import format_compact_decimal, format_percent, get_currency_precision
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import gettext, ngettext
 
-from core.money import format_minor
+from core.money import current_locale, format_minor
 from store.icons import icon_url
 from store.models import Listing, PriceKind
 
@@ -101,7 +100,7 @@ def decimal(value: float) -> str:
 @register.filter
 def compact(value: int) -> str:
     """1234 as "1.2K" (English) or "1,2 k" (French)."""
-    return format_compact_decimal(value, locale=_locale(), fraction_digits=1 if value >= 1000 else 0)
+    return format_compact_decimal(value, locale=current_locale(), fraction_digits=1 if value >= 1000 else 0)
 
 
 @register.simple_tag
@@ -120,7 +119,9 @@ def minor_units(amount: int, currency: str) -> str:
 @register.filter
 def percent(share: float | None) -> str:
     """A share as percent, to one decimal, as the reader writes it; a dash where there is none."""
-    return "-" if share is None else format_percent(round(share, 3), locale=_locale(), decimal_quantization=False)
+    if share is None:
+        return "-"
+    return format_percent(round(share, 3), locale=current_locale(), decimal_quantization=False)
 
 
 @register.filter
@@ -149,8 +150,4 @@ def json_ld(data: dict[str, Any]) -> SafeString:
 
 
 def _decimal_sign() -> str:
-    return str(_locale().number_symbols["latn"]["decimal"])
-
-
-def _locale() -> Locale:
-    return Locale.parse((get_language() or "en").replace("-", "_"))
+    return str(current_locale().number_symbols["latn"]["decimal"])

@@ -15,11 +15,6 @@ from tests.billing.shop import Buyer
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def buyer(fake_stripe):
-    return Buyer(fake_stripe)
-
-
 def code_of(answer):
     return answer.status_code, answer.json()["error"]["code"]
 

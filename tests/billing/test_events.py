@@ -26,11 +26,6 @@ from tests.processes import wait_until
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def buyer(fake_stripe):
-    return Buyer(fake_stripe)
-
-
 def snapshot() -> list[Any]:
     """The final state: all that events may change, but for our own ids and clocks."""
     own = {"id", "created_at", "updated_at"}

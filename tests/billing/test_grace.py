@@ -7,15 +7,13 @@ from django.utils import timezone
 from accounts.models import Membership, Role
 from billing.models import Subscription
 from billing.tasks import end_graces
-from tests.billing.shop import Buyer
 from tests.factories import make_agent, make_user
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def buyer(fake_stripe):
-    buyer = Buyer(fake_stripe)
+def buyer(buyer):
     buyer.buy("pro")
     return buyer
 

@@ -7,16 +7,14 @@ from accounts.models import Workspace
 from billing import tasks
 from billing.models import Invoice, StripeEvent, Subscription
 from billing.reconcile import reconcile
-from tests.billing.shop import Buyer
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def buyer(fake_stripe):
-    buyer = Buyer(fake_stripe)
+def buyer(buyer):
     buyer.buy("pro")
-    fake_stripe.state.events.clear()
+    buyer.stripe.state.events.clear()
     return buyer
 
 
