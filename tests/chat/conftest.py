@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
 
 from agents.models import Agent
 from chat import lifecycle
+from knowledge.processing import process_next
 from tests.chat.serving import Client, serving
 from tests.factories import make_agent, make_key, make_workspace
+
+GUIDE = b"# Harbour guide\n\nThe harbour master is called Odile Kerr. The gate opens at six in the morning.\n"
 
 
 @pytest.fixture
@@ -29,6 +34,27 @@ def server(transactional_db: None, settings, fake_model, monkeypatch) -> Iterato
 
 @pytest.fixture
 def client_with_key(server: str, agent: Agent) -> Iterator[Client]:
+    client = make_client(server, agent)
+    yield client
+    client.session.close()
+
+
+@pytest.fixture
+def reader(server: str, settings, tmp_path) -> Iterator[Client]:
+    """A client of an agent that has read one document."""
+    settings.MEDIA_ROOT = tmp_path / "files"
+    workspace, user = make_workspace()
+    agent = make_agent(workspace, name="Harbour")
+    browser = Browser()
+    browser.force_login(user)
+    response = browser.post(
+        f"/api/agents/{agent.pk}/knowledge",
+        {"file": SimpleUploadedFile("guide.md", GUIDE)},
+        headers={"X-Workspace-Id": str(workspace.pk)},
+    )
+    assert response.status_code == 202, response.content
+    while process_next():
+        pass
     client = make_client(server, agent)
     yield client
     client.session.close()

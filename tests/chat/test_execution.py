@@ -1,33 +1,9 @@
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 
 from chat.models import Message
-from knowledge.processing import process_next
 from tests.chat.conftest import make_client
 from tests.factories import make_agent, make_workspace
 from tests.processes import wait_until
-
-GUIDE = b"# Harbour guide\n\nThe harbour master is called Odile Kerr. The gate opens at six in the morning.\n"
-
-
-@pytest.fixture
-def reader(server, settings, tmp_path, client):
-    """A client of an agent that has read one document."""
-    settings.MEDIA_ROOT = tmp_path / "files"
-    workspace, user = make_workspace()
-    agent = make_agent(workspace)
-    client.force_login(user)
-    response = client.post(
-        f"/api/agents/{agent.pk}/knowledge",
-        {"file": SimpleUploadedFile("guide.md", GUIDE)},
-        headers={"X-Workspace-Id": str(workspace.pk)},
-    )
-    assert response.status_code == 202, response.content
-    while process_next():
-        pass
-    caller = make_client(server, agent)
-    yield caller
-    caller.session.close()
 
 
 def test_run_with_knowledge_cites_what_the_answer_names(reader, fake_model):

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 import requests
-from django.core.files.uploadedfile import SimpleUploadedFile
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
@@ -18,14 +17,11 @@ from chat.models import Channel, Conversation, Run
 from core.async_db import run_in_thread
 from knowledge import reading
 from knowledge.models import Document
-from knowledge.processing import process_next
-from tests.chat.conftest import make_client
 from tests.factories import make_agent, make_key, make_workspace
 from tests.processes import wait_until
 from tests.world import make_document
 
 HANDSHAKE, MODERN = "2025-11-25", "2026-07-28"
-GUIDE = b"# Harbour guide\n\nThe harbour master is called Odile Kerr. The gate opens at six in the morning.\n"
 INITIALIZE = {
     "protocolVersion": HANDSHAKE,
     "capabilities": {},
@@ -52,26 +48,6 @@ def post(client, method: str, params: object = None, **options: object) -> reque
     headers = {"Accept": "application/json, text/event-stream", **client.headers, **options.pop("headers", {})}
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
     return requests.post(address(client), json=body, headers=headers, timeout=20, **options)
-
-
-@pytest.fixture
-def reader(server, settings, tmp_path, client):
-    """A client of an agent that has read one document."""
-    settings.MEDIA_ROOT = tmp_path / "files"
-    workspace, user = make_workspace()
-    agent = make_agent(workspace, name="Harbour")
-    client.force_login(user)
-    response = client.post(
-        f"/api/agents/{agent.pk}/knowledge",
-        {"file": SimpleUploadedFile("guide.md", GUIDE)},
-        headers={"X-Workspace-Id": str(workspace.pk)},
-    )
-    assert response.status_code == 202, response.content
-    while process_next():
-        pass
-    caller = make_client(server, agent)
-    yield caller
-    caller.session.close()
 
 
 # --- what the official client sees ------------------------------------------------------------------------------------
