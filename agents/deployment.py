@@ -46,7 +46,7 @@ def describe_urls(agent: Agent) -> dict[str, str]:
 
 def hosted_url(agent: Agent) -> str:
     """The address of the agent's own page, whether it is on or off."""
-    domain = getattr(settings, "HOSTED_DOMAIN", "")
+    domain = settings.HOSTED_DOMAIN
     if not domain:
         return f"{settings.SITE_URL}/{agent.slug}"
     scheme, _, rest = settings.SITE_URL.partition("://")

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import Agent
-from store.models import Listing, ListingDay
+from store.models import Listing, ListingDay, PriceKind
 from store.selectors import list_mine
 
 METRICS: dict[str, Promise] = {
@@ -35,7 +35,7 @@ def list_with_figures(workspace_id: UUID, days: int) -> list[Listing]:
 
 def conversion_of(listing: Any) -> float | None:
     """The part of the recent views after which somebody paid or, where nothing is paid, began to chat."""
-    reached = listing.recent_uses if listing.price_kind == "free" else listing.recent_sales
+    reached = listing.recent_uses if listing.price_kind == PriceKind.FREE else listing.recent_sales
     return min(reached / listing.recent_views, 1.0) if listing.recent_views else None
 
 

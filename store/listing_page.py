@@ -77,7 +77,7 @@ def _distribution(listing: Listing) -> list[dict[str, int]]:
 
 def get_creator(handle: str) -> Creator:
     """The creator with this name, or NotFound."""
-    return Creator.objects.all().get_or_404(handle=handle)
+    return Creator.objects.get_or_404(handle=handle)
 
 
 def count_published(creator: Creator) -> dict[str, int]:

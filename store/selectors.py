@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, OuterRef, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet
 
 from accounts.models import User
 from core.errors import NotFound
@@ -70,8 +70,8 @@ def _filter_published(category: str, price: str) -> QuerySet[Listing]:
     if category:
         listings = listings.filter(category=category)
     if price:
-        is_free = price == PriceKind.FREE
-        listings = listings.filter(price_kind=PriceKind.FREE) if is_free else listings.exclude(price_kind="free")
+        is_free = Q(price_kind=PriceKind.FREE)
+        listings = listings.filter(is_free if price == "free" else ~is_free)
     return listings
 
 

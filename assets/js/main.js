@@ -15,7 +15,7 @@ for (const list of document.querySelectorAll('[role="tablist"][data-tabs]')) set
 for (const message of document.querySelectorAll("[data-toast]")) {
   toast(message.textContent.trim(), { kind: message.dataset.toast || "info" });
 }
-if (document.querySelector("[hx-get], [hx-post], [hx-put], [hx-patch], [hx-delete], [data-hx]")) import("./lib/htmx.js");
+if (document.querySelector("[hx-get], [hx-post], [hx-put], [hx-patch], [hx-delete]")) import("./lib/htmx.js");
 
 const upgrade = document.getElementById("upgrade-dialog");
 if (upgrade && "show" in upgrade.dataset) openDialog(upgrade);
