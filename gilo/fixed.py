@@ -115,7 +115,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# What Celery's beat calls, and how often (seconds).
+# What Celery's beat calls, and how often (seconds, at most an hour: it counts from the start of each process).
 TIMETABLE: dict[str, Any] = {
     "delete-orphans": {"task": "knowledge.delete_orphans", "schedule": 3600.0},
     "tell-budget-alerts": {"task": "billing.tell_budget_alerts", "schedule": 60.0},
@@ -132,6 +132,6 @@ TIMETABLE: dict[str, Any] = {
     "count-store-uses": {"task": "store.count_uses", "schedule": 60.0},
     "score-listings": {"task": "store.score_listings", "schedule": 600.0},
     "send-store-notices": {"task": "store.send_notices", "schedule": 60.0},
-    "forget-store-words": {"task": "store.forget_words", "schedule": 86_400.0},
+    "forget-store-words": {"task": "store.forget_words", "schedule": 3600.0},
     "delete-old-allowances": {"task": "store.delete_old_allowances", "schedule": 3600.0},
 }

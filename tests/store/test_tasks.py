@@ -47,3 +47,8 @@ def test_beat_calls_every_task_of_the_store():
     ours = {name for name in app.tasks if name.startswith("store.")}
     called = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert ours <= called
+
+
+def test_beat_calls_everything_at_least_once_an_hour():
+    """Its clock begins anew with each start: a task of once a day would never run on a machine that starts each day."""
+    assert [name for name, entry in settings.CELERY_BEAT_SCHEDULE.items() if entry["schedule"] > 3600] == []
