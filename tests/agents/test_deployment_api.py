@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from django.test import Client
 
 from accounts.models import Role
 from agents.deployment import MAX_SLUG, RESERVED_SLUGS, describe_urls
@@ -16,16 +15,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def agent():
-    return make_agent(make_workspace()[0])
-
-
-@pytest.fixture
-def builder(agent):
-    client = Client()
-    client.force_login(agent.workspace.members.get())
-    client.path = f"/api/agents/{agent.pk}/deployment"
-    return client
+def builder(builder, agent):
+    builder.path = f"/api/agents/{agent.pk}/deployment"
+    return builder
 
 
 def change(client, **fields):

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -18,16 +17,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def agent():
-    return make_agent(make_workspace()[0])
-
-
-@pytest.fixture
-def builder(agent):
-    client = Client()
-    client.force_login(agent.workspace.members.get())
-    client.path = f"/api/agents/{agent.pk}/api-keys"
-    return client
+def builder(builder, agent):
+    builder.path = f"/api/agents/{agent.pk}/api-keys"
+    return builder
 
 
 def send(client, method, path, body=None):
