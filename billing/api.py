@@ -72,7 +72,7 @@ class BillingView(WorkspaceView):
             "payments": is_configured(),
             "plan": plan_of(workspace.plan),
             "subscription": selectors.find_subscription(workspace.pk),
-            "invoices": selectors.list_invoices(workspace.pk)[: selectors.SHOWN_INVOICES],
+            "invoices": selectors.list_latest_invoices(workspace.pk),
         }
         return Response(BillingSerializer(answer).data)
 

@@ -15,6 +15,8 @@ from billing.budgets import period_at
 from billing.models import Budget, BudgetCounter, Invoice, Period, Subscription
 from core.tenancy import ScopedQuerySet
 
+_SHOWN_INVOICES = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -78,14 +80,11 @@ def _use_of(budget: Budget, counter: BudgetCounter | None, now: datetime) -> Use
     )
 
 
-SHOWN_INVOICES = 24
-
-
 def find_subscription(workspace_id: UUID) -> Subscription | None:
     """The workspace's newest subscription, whatever became of it."""
     return Subscription.objects.for_workspace(workspace_id).exclude(status="incomplete_expired").first()
 
 
-def list_invoices(workspace_id: UUID) -> ScopedQuerySet[Invoice]:
-    """The workspace's invoices that Stripe has issued, newest first."""
-    return Invoice.objects.for_workspace(workspace_id).exclude(status="draft")
+def list_latest_invoices(workspace_id: UUID) -> ScopedQuerySet[Invoice]:
+    """The workspace's latest 24 invoices that Stripe has issued, newest first."""
+    return Invoice.objects.for_workspace(workspace_id).exclude(status="draft")[:_SHOWN_INVOICES]

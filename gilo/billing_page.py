@@ -18,7 +18,7 @@ from accounts.selectors import workspace_of
 from billing.models import Invoice, Subscription
 from billing.plans import PLANS, Plan, plan_of
 from billing.prices import SOLD_PLANS
-from billing.selectors import SHOWN_INVOICES, find_subscription, list_invoices
+from billing.selectors import find_subscription, list_latest_invoices
 from billing.stripe import is_configured
 from core.money import format_minor
 from core.policy import with_policy
@@ -78,7 +78,7 @@ def settings_billing(request: HttpRequest) -> HttpResponse:
         "trial_days": settings.TRIAL_DAYS if subscription is None else 0,
         "offers": [_offer(PLANS[id], plan, subscription, may_buy) for id in SHOWN_PLANS],
         "bars": _bars(workspace),
-        "invoices": [_line(invoice) for invoice in list_invoices(workspace.pk)[:SHOWN_INVOICES]],
+        "invoices": [_line(invoice) for invoice in list_latest_invoices(workspace.pk)],
     }
     return render(request, "billing/billing.html", page)
 

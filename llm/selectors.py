@@ -28,9 +28,7 @@ OLLAMA_TIMEOUT = 0.5  # seconds
 MOST_MODELS = 500
 _ASKED_AT_ONCE = 8
 _SPARE_SECONDS = 0.5  # for answers that come with the deadline
-
-
-# lists of models name more than chat models
+# Lists of models name more than chat models.
 _NOT_CHAT = re.compile(
     r"embed|rerank|moderation|whisper|transcri|tts|speech|audio|realtime|dall-e|image|sora|davinci|babbage|guard", re.I
 )
