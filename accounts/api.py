@@ -31,7 +31,7 @@ from accounts.fields import MAX_NAME_LENGTH, EmailLineField, LineField, Password
 from accounts.models import User
 from accounts.origin import refuse_foreign_origin
 from accounts.selectors import describe_user, has_verified_address
-from core.api import ErrorSerializer, StrictSerializer
+from core.api import ErrorSerializer, StrictSerializer, check_fields
 from core.errors import TooManyRequests
 from core.policy import PUBLIC, SIGNED_IN
 
@@ -45,13 +45,6 @@ class OpenView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         refuse_foreign_origin(request._request)
         super().initial(request, *args, **kwargs)
-
-
-def read_input(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    """The body's validated fields; raises a validation error that names each wrong one."""
-    serializer = kind(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def signed_in(request: Request) -> User:
@@ -90,7 +83,7 @@ class RegisterView(OpenView):
         },
     )
     def post(self, request: Request) -> Response:
-        data = read_input(RegisterInput, request)
+        data = check_fields(RegisterInput, request.data)
         count_attempt(request._request, "", "signup")
         check_password(data["password"], User(email=data["email"], name=data["name"]))
         with tokens.TokenSession(request._request) as own:
@@ -138,7 +131,7 @@ class LoginView(OpenView):
         responses={200: schema.SignedInOutput, 401: ErrorSerializer, 422: ErrorSerializer, 429: ErrorSerializer},
     )
     def post(self, request: Request) -> Response:
-        data = read_input(LoginInput, request)
+        data = check_fields(LoginInput, request.data)
         with tokens.TokenSession(request._request) as own:
             user = _check_credentials(own, data["email"], data["password"])
             _check_second_factor(own, user, data.get("code"))
@@ -184,7 +177,7 @@ class RefreshView(OpenView):
 
     @extend_schema(request=RefreshInput, responses={200: schema.PairOutput, 401: ErrorSerializer, 422: ErrorSerializer})
     def post(self, request: Request) -> Response:
-        return Response(tokens.rotate(read_input(RefreshInput, request)["refresh"]).as_dict())
+        return Response(tokens.rotate(check_fields(RefreshInput, request.data)["refresh"]).as_dict())
 
 
 class LogoutInput(StrictSerializer):
@@ -206,7 +199,7 @@ class LogoutView(APIView):
 
     @extend_schema(request=LogoutInput, responses={204: None})
     def post(self, request: Request) -> Response:
-        refresh = read_input(LogoutInput, request).get("refresh")
+        refresh = check_fields(LogoutInput, request.data).get("refresh")
         family = tokens.session_of(refresh, "refresh") if refresh else None
         for session in (family, request.auth):
             if isinstance(session, SessionBase):
@@ -240,7 +233,7 @@ class ProfileView(MeView):
 
     @extend_schema(request=ProfileInput, responses={200: schema.UserOutput, 422: ErrorSerializer})
     def patch(self, request: Request) -> Response:
-        user = services.update_profile(user=signed_in(request), **read_input(ProfileInput, request))
+        user = services.update_profile(user=signed_in(request), **check_fields(ProfileInput, request.data))
         return Response(describe_user(user))
 
 
@@ -255,7 +248,7 @@ class ForgotView(OpenView):
 
     @extend_schema(request=ForgotInput, responses={202: schema.SentOutput, 422: ErrorSerializer, 429: ErrorSerializer})
     def post(self, request: Request) -> Response:
-        email = read_input(ForgotInput, request)["email"]
+        email = check_fields(ForgotInput, request.data)["email"]
         count_attempt(request._request, email, "reset_password")
         form = ResetPasswordForm({"email": email})
         if form.is_valid():
@@ -294,7 +287,7 @@ class ResetView(OpenView):
     @extend_schema(request=ResetInput, responses={200: schema.ResetOutput, 400: ErrorSerializer, 422: ErrorSerializer})
     def post(self, request: Request) -> Response:
         count_attempt(request._request, "", "reset_password_from_key")
-        data = read_input(ResetInput, request)
+        data = check_fields(ResetInput, request.data)
         uid, _, key = data["key"].partition("-")
         form = UserTokenForm({"uidb36": uid, "key": key})
         if not form.is_valid():
@@ -318,7 +311,7 @@ class VerifyEmailView(OpenView):
         request=VerifyInput, responses={200: schema.VerifiedOutput, 400: ErrorSerializer, 422: ErrorSerializer}
     )
     def post(self, request: Request) -> Response:
-        key = read_input(VerifyInput, request)["key"]
+        key = check_fields(VerifyInput, request.data)["key"]
         confirmation = get_emailconfirmation_model().from_key(key)
         if confirmation is None or not confirmation.confirm(request._request):
             raise errors.TokenInvalid(param="key")

@@ -8,7 +8,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
 from accounts.permissions import Principal
-from core.api import Page
+from core.api import Page, check_fields
 from core.policy import Policy
 
 
@@ -30,9 +30,7 @@ class WorkspaceView(GenericAPIView[Any]):
 
     def read(self, serializer: type[serializers.BaseSerializer[Any]]) -> dict[str, Any]:
         """The request's validated body; raises a validation error that names each wrong field."""
-        given = serializer(data=self.request.data)
-        given.is_valid(raise_exception=True)
-        return dict(given.validated_data)
+        return check_fields(serializer, self.request.data)
 
     def answer_page(self, queryset: Any, serializer: type[serializers.BaseSerializer[Any]]) -> Response:
         """One page of the rows, as `{"data": [...], "next": cursor|null}`."""

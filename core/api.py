@@ -138,6 +138,13 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+def check_fields(kind: type[serializers.BaseSerializer[Any]], data: Any) -> dict[str, Any]:
+    """The validated fields of a body; raises a validation error that names each wrong one."""
+    given = kind(data=data)
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)
+
+
 class Page(CursorPagination):
     """`{"data": [...], "next": cursor|null}`; `?limit=` from 1 to 100, `?cursor=`."""
 

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from accounts.origin import require_own_page
 from agents.keys import KeyIdentity
 from agents.visitors import admit_address, open_visitor_session
-from core.api import ErrorSerializer, StrictSerializer
+from core.api import ErrorSerializer, StrictSerializer, check_fields
 from core.policy import PUBLIC
 from integrations.widget import find_page_key
 
@@ -56,9 +56,7 @@ class VisitorSessionList(APIView):
     def post(self, request: Request) -> Response:
         """Open or renew the session of a visitor. Only our own pages may: the widget's frame and the hosted page."""
         require_own_page(request)
-        given = SessionInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        asked = given.validated_data
+        asked = check_fields(SessionInput, request.data)
         identity = async_to_sync(_admit)(get_adapter().get_client_ip(request), asked["key"])
         session = open_visitor_session(identity, visitor=asked.get("visitor"), identity_token=asked.get("identity"))
         answer = {"token": session.token, "is_verified": session.is_verified, "expires_at": session.expires_at}

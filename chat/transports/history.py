@@ -16,6 +16,7 @@ from chat.services import delete_conversation, give_feedback
 from chat.transports.doors import authorize_key
 from chat.transports.http import Endpoint, Request
 from chat.transports.sse import CHAT
+from core.api import check_fields
 from core.async_db import run_in_thread
 from core.errors import FieldError, ValidationFailed
 from core.text import is_storable
@@ -69,9 +70,7 @@ async def rate_message(request: Request) -> None:
 async def search_knowledge(request: Request) -> None:
     """POST /api/v1/knowledge/search"""
     identity, _ = await authorize_key(request.token, SEARCH)
-    given = SearchInput(data=await request.read_json())
-    given.is_valid(raise_exception=True)
-    asked = given.validated_data
+    asked = check_fields(SearchInput, await request.read_json())
     passages = await search_passages(identity.agent.agent_id, asked["query"], asked["limit"])
     await request.respond_json(200, {"data": PassageOutput(passages, many=True).data})
 
