@@ -69,6 +69,15 @@ def test_parts_stand_in_the_address_and_open_from_it(deploy: Visit) -> None:
     assert page.url.endswith("?tab=versions")
 
 
+def test_error_of_ours_names_the_request_that_it_asks_to_report(deploy: Visit) -> None:
+    page = deploy.page
+    deploy.allowed.append("500")
+    error = {"code": "internal_error", "message": "Report the request id.", "request_id": "0193c1f2-broken"}
+    page.route("**/api-keys?*", lambda route: route.fulfill(status=500, json={"error": error}))
+    open_part(page, "API keys")
+    expect(page.locator("#deploy-api-keys .notice--bad")).to_contain_text("Report the request id. (0193c1f2-broken)")
+
+
 def test_languages_of_the_code_are_changed_by_keyboard_and_remembered(deploy: Visit) -> None:
     page = deploy.page
     open_part(page, "Code")

@@ -5,14 +5,18 @@ const QUOTA_CODES = new Set(["quota_exceeded", "over_quota"]);
 export class ApiError extends Error {
   /** The server's error object; `errors` lists rejected fields as {param, message}. */
   constructor(status, body) {
-    super(body?.message || document.documentElement.dataset.errorText || `HTTP ${status}`);
+    super(wordsOf(body) || document.documentElement.dataset.errorText || `HTTP ${status}`);
     this.name = "ApiError";
     this.status = status;
     this.code = body?.code || (status ? "http_error" : "network_error");
     this.param = body?.param ?? null;
     this.errors = body?.errors ?? [];
-    this.requestId = body?.request_id ?? null;
   }
+}
+
+/** The message; that of an error of ours asks to report the request's id, so it stands behind it. */
+function wordsOf(body) {
+  return body?.code === "internal_error" && body.request_id ? `${body.message} (${body.request_id})` : body?.message;
 }
 
 export function csrfToken() {
