@@ -16,7 +16,7 @@ from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from accounts.models import Membership, User
@@ -28,9 +28,11 @@ from billing.grants import ensure_allowance
 from billing.models import Grant
 from store.access import find_grant
 from store.errors import AccessTokenRequired, NotPublished, PurchaseRequired, SignInRequired
-from store.models import Listing, Payer, PriceKind, Purchase, Use, Visibility
+from store.models import AccessToken, Listing, Payer, PriceKind, Purchase, Use, Visibility
 
 _IPV6_HOME = 64  # bits: what one subscriber of a network is given
+_KEPT = timedelta(days=7)  # an allowance after its day
+_DELETED_AT_ONCE = 5_000
 
 
 class Access(StrEnum):
@@ -171,6 +173,14 @@ def _take_allowance(listing: Listing, address: str) -> Right:
     if remaining <= 0:
         raise AllowanceUsedUp(retry_after=int((ends_at - timezone.now()).total_seconds()) + 1)
     return Right(Access.ALLOWANCE, above, remaining, ends_at, payer == Payer.PLATFORM)
+
+
+def delete_old_allowances() -> bool:
+    """Delete some allowances of days that are over; False when none is left. What tokens and purchases give stays."""
+    token, purchase = AccessToken.objects.filter(grant=OuterRef("pk")), Purchase.objects.filter(grant=OuterRef("pk"))
+    old = Grant.objects.filter(~Exists(token), ~Exists(purchase), expires_at__lt=timezone.now() - _KEPT)
+    found = list(old.values_list("pk", flat=True)[:_DELETED_AT_ONCE])
+    return bool(Grant.objects.filter(pk__in=found).delete()[0])
 
 
 def _count_left(grant_ids: list[UUID]) -> int:

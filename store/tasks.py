@@ -1,18 +1,9 @@
 """Celery: what is counted apart from the chats, mails that are owed, and upkeep."""
 
-from datetime import timedelta
-
 from celery import shared_task
 from django.db import transaction
-from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
-from billing.models import Grant
-from store import disputes, moderation, ranking, search
-from store.models import AccessToken, Purchase
-
-_KEPT = timedelta(days=7)  # an allowance after its day
-_DELETED_AT_ONCE = 5_000
+from store import disputes, moderation, ranking, search, sessions
 
 
 @shared_task(name="store.count_uses", ignore_result=True)
@@ -44,8 +35,6 @@ def forget_words() -> None:
 
 @shared_task(name="store.delete_old_allowances", ignore_result=True)
 def delete_old_allowances() -> None:
-    """Delete the allowances of days that are over; what tokens and purchases give stays with them."""
-    mine = (AccessToken.objects.filter(grant=OuterRef("pk")), Purchase.objects.filter(grant=OuterRef("pk")))
-    old = Grant.objects.filter(expires_at__lt=timezone.now() - _KEPT).exclude(Exists(mine[0])).exclude(Exists(mine[1]))
-    while found := list(old.values_list("pk", flat=True)[:_DELETED_AT_ONCE]):
-        Grant.objects.filter(pk__in=found).delete()
+    """Delete the allowances of days that are over."""
+    while sessions.delete_old_allowances():
+        pass
