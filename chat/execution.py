@@ -28,7 +28,7 @@ from chat.crowd import crowd
 from chat.errors import ConversationBusy
 from chat.news import news_of_end, news_of_start
 from chat.reservations import reserve_for
-from chat.runtime.context import build_messages, describe_citations, join_instructions
+from chat.runtime.context import build_messages, count_prompt, describe_citations, join_instructions
 from chat.runtime.events import CITATIONS, ERROR, RUN_FINISHED, RUN_STARTED
 from chat.runtime.loop import stream_answer
 from chat.runtime.outcome import CANCELLED, Interrupted, Outcome, outcome_of_error, used_citations
@@ -282,7 +282,6 @@ async def _generate(run: LiveRun, turn: Turn, beginning: _Beginning) -> Outcome:
     endpoint = await resolve_endpoint(turn.agent.workspace_id, config.endpoint_id, config.model)
     run.model, run.prices = endpoint.model, endpoint.prices
     request = ChatRequest(
-        model=endpoint.model,
         messages=build_messages(
             instructions=join_instructions(config.instructions, turn.extra_instructions),
             variables=turn.variables,
@@ -320,7 +319,7 @@ def _estimate_usage(run: LiveRun, outcome: Outcome) -> Usage:
     text = run.answer.text
     if run.request is None or not (text or outcome.status == CANCELLED):
         return Usage(0, 0)
-    return Usage(sum(count_tokens(message.content) + 4 for message in run.request.messages), count_tokens(text))
+    return Usage(count_prompt(run.request.messages, count_tokens), count_tokens(text))
 
 
 async def _finish(run: LiveRun, turn: Turn, outcome: Outcome, start: dict[str, Any]) -> None:

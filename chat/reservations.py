@@ -8,7 +8,7 @@ from uuid import UUID
 from accounts.permissions import Principal
 from agents.keys import ChatAgent
 from billing.budgets import reserve
-from chat.runtime.context import MESSAGE_TOKENS, build_messages, join_instructions
+from chat.runtime.context import build_messages, count_prompt, join_instructions
 from llm.catalog import cost_usd, count_tokens
 from llm.routing import resolve_endpoint
 from llm.types import ChatMessage
@@ -42,7 +42,7 @@ async def reserve_for(
         question=question,
         count_tokens=count_tokens,
     )
-    read = sum(count_tokens(message.content) + MESSAGE_TOKENS for message in prompt)
+    read = count_prompt(prompt, count_tokens)
     read += passages * PASSAGE_TOKENS if config.knowledge_enabled else 0
     written = config.max_tokens if max_tokens is None else min(max_tokens, config.max_tokens)
     return reserve(

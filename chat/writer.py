@@ -2,7 +2,7 @@
 
 Whoever queues a row waits for it to be durable. The writer takes whatever is queued the moment it is free and never
 lingers, so a lone turn pays one commit and a crowd shares it. One statement, prepared once, takes the starts and the
-ends as JSON lists. A database restart is waited out: starts for 5 s (then the caller hears `Unavailable`), ends
+ends as JSON lists. A database restart is waited out: starts for 4 s (then the caller hears `Unavailable`), ends
 for a minute; a full disk refuses starts at once (`StorageFull`). Every row may be written twice without harm, because a
 broken connection does not say what it committed.
 """

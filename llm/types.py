@@ -45,7 +45,6 @@ class ChatRequest:
     `language` is a code ("fr", "en") or "auto".
     """
 
-    model: str
     messages: list[ChatMessage]
     temperature: float
     max_tokens: int

@@ -85,5 +85,10 @@ def trim_history(history: Sequence[ChatMessage], budget: int, count_tokens: Call
     return kept[::-1]
 
 
+def count_prompt(messages: Sequence[ChatMessage], count_tokens: Callable[[str], int]) -> int:
+    """How many tokens a model reads of these messages, with what stands around each."""
+    return sum(count_tokens(message.content) + MESSAGE_TOKENS for message in messages)
+
+
 def _source(passage: Passage) -> str:
     return passage.filename if passage.page is None else f"{passage.filename}, page {passage.page}"

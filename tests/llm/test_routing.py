@@ -155,13 +155,13 @@ async def test_stream_chat_through_the_workspaces_ollama(
     settings.OLLAMA_URL = fake_model.url.removesuffix("/v1")
     await create(workspace_id, base_url=fake_model.url, default_model="fake-model")
     endpoint = await routing.resolve_endpoint(workspace_id, None, "")
-    request = ChatRequest(endpoint.model, [ChatMessage("user", "SAY:from nearby")], 0.1, 50)
+    request = ChatRequest([ChatMessage("user", "SAY:from nearby")], 0.1, 50)
     events = [event async for batch in routing.stream_chat(endpoint, request) for event in batch]
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "from nearby"
 
 
 async def test_stream_chat_of_the_demo_model_without_network(workspace_id: UUID) -> None:
     endpoint = await routing.resolve_endpoint(workspace_id, None, "")
-    request = ChatRequest("", [ChatMessage("user", "hello")], 0.1, 50, question="hello")
+    request = ChatRequest([ChatMessage("user", "hello")], 0.1, 50, question="hello")
     events = [event async for batch in routing.stream_chat(endpoint, request) for event in batch]
     assert "Hello!" in "".join(event.text for event in events if isinstance(event, TextDelta))

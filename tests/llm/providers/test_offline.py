@@ -87,7 +87,7 @@ def ask(question: str, documents: list[str], language: str = "auto") -> str:
         for number, content in enumerate(documents, 1)
     )
     messages = [ChatMessage("system", "Be helpful."), ChatMessage("user", question)]
-    return compose_answer(ChatRequest("offline", messages, 0.3, 500, passages, language, question))
+    return compose_answer(ChatRequest(messages, 0.3, 500, passages, language, question))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_compose_answer_is_deterministic() -> None:
 def test_compose_answer_falls_back_to_the_last_message() -> None:
     passages = (Passage(1, "d", "f", None, SHOP_EN[1], 1.0, "c"),)
     messages = [ChatMessage("user", "How much is express delivery?")]
-    assert "9.90 EUR" in compose_answer(ChatRequest("offline", messages, 0.3, 500, passages))
+    assert "9.90 EUR" in compose_answer(ChatRequest(messages, 0.3, 500, passages))
 
 
 @pytest.mark.parametrize("question", ["", "???", "a", "😀", "\u202e", "x" * 10_000, "le la les"])
@@ -201,7 +201,7 @@ def test_compose_answer_bears_any_passage(content: str) -> None:
 async def test_stream_chat_goes_word_by_word_and_ends_like_any_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offline, "WORD_DELAY", 0)
     endpoint = Endpoint("offline", "", "", "offline", True, "offline")
-    request = ChatRequest("offline", [ChatMessage("user", "hello")], 0.3, 500, question="hello")
+    request = ChatRequest([ChatMessage("user", "hello")], 0.3, 500, question="hello")
     batches: list[list[ModelEvent]] = [batch async for batch in offline.stream_chat(endpoint, request)]
     texts = [event.text for batch in batches for event in batch if isinstance(event, TextDelta)]
     assert len(texts) > 5

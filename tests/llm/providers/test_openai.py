@@ -28,7 +28,7 @@ def endpoint_for(fake: FakeModel, **changes: Any) -> Endpoint:
 
 
 def ask(text: str) -> ChatRequest:
-    return ChatRequest(model="", messages=[ChatMessage("user", text)], temperature=0.2, max_tokens=100)
+    return ChatRequest(messages=[ChatMessage("user", text)], temperature=0.2, max_tokens=100)
 
 
 async def collect(fake: FakeModel, text: str, **changes: Any) -> list[ModelEvent]:
