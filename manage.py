@@ -7,9 +7,12 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gilo.settings")
-    from django.core.management import execute_from_command_line  # after the settings module is named
+    try:
+        from django.core.management import execute_from_command_line  # after the settings module is named
 
-    execute_from_command_line(sys.argv)
+        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
 
 
 if __name__ == "__main__":

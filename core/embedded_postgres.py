@@ -9,13 +9,14 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -23,6 +24,7 @@ _SOCKET_NAME = ".s.PGSQL.5432"
 _LONGEST_SOCKET_PATH = 100  # bytes; the kernel takes 107
 _SYSTEM_USER = "pgserver"  # who runs the server when we are root: PostgreSQL refuses to be root
 _START_SECONDS = 60  # a crash recovery may take a while
+_FAULT = re.compile(r"^.*?(?:FATAL|PANIC|error): +(.+)$", re.MULTILINE)  # as the server and initdb write it
 _NOBODYS_PID = 2**31 - 2  # above any system's limit
 _LARGEST_LOG = 5 * 1024 * 1024  # bytes
 _SERVER_SETTINGS = {
@@ -36,7 +38,7 @@ _SERVER_SETTINGS = {
 
 
 class EmbeddedPostgresError(Exception):
-    """The server did not start; the message holds the end of its log."""
+    """The server did not start; the message says why in one line, and where to read on."""
 
 
 def socket_directory(data_dir: Path) -> Path:
@@ -87,7 +89,7 @@ class EmbeddedPostgres:
                     self._launch(last_try=time.monotonic() > deadline)
                 elif time.monotonic() > deadline:  # it lives but neither recovers nor ends
                     raise EmbeddedPostgresError(
-                        f"The server with pid {self.pid} does not answer.\n{self._end_of_log()}"
+                        f"The server with pid {self.pid} does not answer ({self._log} may say why)."
                     )
                 else:
                     time.sleep(0.1)
@@ -228,10 +230,16 @@ class EmbeddedPostgres:
             )
             if check and result.returncode:
                 output.seek(0)
-                raise EmbeddedPostgresError(
-                    f"{program}: {output.read().decode(errors='replace')}\n{self._end_of_log()}"
-                )
+                raise EmbeddedPostgresError(self._explain(program, output.read().decode(errors="replace")))
         return result
+
+    def _explain(self, program: str, output: str) -> str:
+        """The last fault that the program or the server told of; all of it goes to the log."""
+        with suppress(OSError), self._log.open("a") as log:  # the disk may be what is full
+            log.write(output)
+        told = f"{self._end_of_log()}\n{output}"
+        faults = _FAULT.findall(told) or told.strip().splitlines()[-1:]
+        return f"{program}: {faults[-1] if faults else 'no word of a reason'} ({self._log} holds the rest)."
 
     def _end_of_log(self) -> str:
         return self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""

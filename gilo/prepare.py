@@ -7,19 +7,38 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from core.async_db import connection_parameters
 
 _PREPARE_LOCK = 0x61C0  # any constant of ours: the advisory lock that one preparing process holds
+_CONNECT_SECONDS = 10  # a server that is there answers sooner; without a limit a wrong address takes minutes
+_OLDEST_SERVER = 16
+_OLDEST_PGVECTOR = (0, 8)
+
+
+class PreparationError(Exception):
+    """The database cannot be used as it is; the message says why in a sentence."""
 
 
 def prepare_database() -> None:
-    """Create (embedded only), migrate and seed the database. Safe to call from many processes at once."""
+    """Create (embedded only), migrate and seed the database. Safe to call from many processes at once.
+
+    Raises PreparationError.
+    """
+    try:
+        _prepare()
+    except (psycopg.Error, DatabaseError, InterfaceError) as error:
+        which = "The embedded database" if settings.EMBEDDED_DATABASE else "The database of DATABASE_URL"
+        raise PreparationError(f"{which} cannot be used: {str(error).strip().splitlines()[0]}") from error
+
+
+def _prepare() -> None:
     if settings.EMBEDDED_DATABASE:
         _create_database()
-    with _lock(connection_parameters()):
+    with _lock(connection_parameters()) as server:
+        _check_server(server)
         if _needs_migration():
             call_command("migrate", interactive=False, verbosity=0)
         if settings.SEED_DEMO:
@@ -39,9 +58,22 @@ def _create_database() -> None:
 @contextmanager
 def _lock(parameters: dict[str, Any]) -> Iterator[psycopg.Connection]:
     """Hold the advisory lock on a connection of its own, so that whatever runs inside may close Django's."""
-    with psycopg.connect(**parameters, autocommit=True) as server:
+    with psycopg.connect(**{"connect_timeout": _CONNECT_SECONDS, **parameters}, autocommit=True) as server:
         server.execute("SELECT pg_advisory_lock(%s)", [_PREPARE_LOCK])
         yield server
+
+
+def _check_server(server: psycopg.Connection) -> None:
+    """Refuse a server on which the migrations would fail half-way, or searches later."""
+    if (version := server.info.server_version // 10_000) < _OLDEST_SERVER:
+        raise PreparationError(f"DATABASE_URL names PostgreSQL {version}; GiLo needs {_OLDEST_SERVER} or newer.")
+    vector = server.execute(
+        "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'vector'"
+    ).fetchone()
+    if vector is None:
+        raise PreparationError("The server of DATABASE_URL has no pgvector. Install it there: GiLo needs 0.8 or newer.")
+    if tuple(map(int, vector[0].split(".")[:2])) < _OLDEST_PGVECTOR:
+        raise PreparationError(f"The server of DATABASE_URL has pgvector {vector[0]}; GiLo needs 0.8 or newer.")
 
 
 def _needs_migration() -> bool:

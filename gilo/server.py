@@ -1,6 +1,7 @@
 """The web server: its socket, and uvicorn made to obey `gilo.shutdown`."""
 
 import asyncio
+import errno
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -29,11 +30,17 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(2048)
     except OSError as error:
-        raise CommandError(
-            f"Port {port} on {host} cannot be used: {error.strerror or error}. "
-            f"Stop what uses it, or choose another one: PORT={port + 1} make run"
-        ) from None
+        raise CommandError(_explain(error, host, port)) from None
     return listener
+
+
+def _explain(error: OSError, host: str, port: int) -> str:
+    reason = f"Port {port} on {host} cannot be used: {error.strerror or error}."
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"{reason} HOST must be an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them."
+    if error.errno == errno.EACCES:
+        return f"{reason} Ports below 1024 are the system's: choose a higher one, as in PORT=8000 make run"
+    return f"{reason} Stop what uses it, or choose another one: PORT={port + 1} make run"
 
 
 class Server(uvicorn.Server):

@@ -7,16 +7,15 @@ import base64
 import hmac
 import os
 import secrets as random_secrets
-from contextlib import suppress
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import dj_database_url
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from gilo.environment import Environment, WrongSetting
 from gilo.fixed import (  # noqa: F401 - settings, too
     AUTH_PASSWORD_VALIDATORS,
     CONTENT_SECURITY_POLICY,
@@ -28,56 +27,33 @@ from gilo.fixed import (  # noqa: F401 - settings, too
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def env(name: str, default: str = "") -> str:
-    """The variable, or the content of the file that NAME_FILE points to, or the default."""
-    path = os.environ.get(f"{name}_FILE", "")
-    if path:
-        return Path(path).read_text(encoding="utf-8").strip()
-    return os.environ.get(name, default)
-
-
-def env_flag(name: str, default: bool) -> bool:
-    return env(name, "1" if default else "0").strip().lower() in {"1", "true", "yes", "on"}
-
-
-def env_int(name: str, default: int, *, of: range | None = None) -> int:
-    """The whole number, the default where nothing is written. Ends the process with a sentence for anything else."""
-    value = env(name, str(default)).strip() or str(default)
-    with suppress(ValueError):
-        if of is None or int(value) in of:
-            return int(value)
-    raise SystemExit(f"{name} must be a whole number{f' from {of[0]} to {of[-1]}' if of else ''}, not {value!r}.")
-
-
-def env_price(name: str) -> Decimal | None:
-    """US dollars for a million tokens; None when the variable is empty."""
-    value = env(name).strip()
-    try:
-        price = Decimal(value or 0)
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not (price.is_finite() and 0 <= price <= 10_000):
-        raise ImproperlyConfigured(f"{name} must be a number from 0 to 10000.")
-    return price if value else None
-
-
-def env_list(name: str, default: str = "") -> list[str]:
-    return [item.strip() for item in env(name, default).split(",") if item.strip()]
-
+env = Environment(os.environ)
 
 # --- Where this runs -------------------------------------------------------------------------------------------------
-PRODUCTION = env_flag("GILO_PRODUCTION", False)
-DEBUG = env_flag("GILO_DEBUG", False) and not PRODUCTION
-PORT = env_int("PORT", 8000, of=range(1, 2**16))
-HOST = env("HOST", "127.0.0.1" if not PRODUCTION else "0.0.0.0")  # noqa: S104 - a container listens on its own network
-SITE_URL = env("GILO_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
-DATA_DIR = Path(env("GILO_DATA_DIR", str(BASE_DIR / ".data"))).expanduser().resolve()
+PRODUCTION = env.flag("GILO_PRODUCTION", False)
+DEBUG = env.flag("GILO_DEBUG", False) and not PRODUCTION
+PORT = env.number("PORT", 8000, least=1, most=65535)
+HOST = env.text("HOST", "127.0.0.1" if not PRODUCTION else "0.0.0.0")  # noqa: S104 - a container listens on its own network
+SITE_URL = env.web_address("GILO_SITE_URL", f"http://localhost:{PORT}", may_have_path=False)
+DATA_DIR = env.folder("GILO_DATA_DIR", str(BASE_DIR / ".data"))
 BUILD_DIR = BASE_DIR / ".build"
-DRAIN_GRACE_SECONDS = env_int("GILO_DRAIN_GRACE", 5 if PRODUCTION else 0)  # asked to stop: health says 503, all works
-DRAIN_SECONDS = env_int("GILO_DRAIN_SECONDS", 60 if PRODUCTION else 10)  # after that: what is in flight gets to end
-SEED_DEMO = env_flag("GILO_SEED_DEMO", not PRODUCTION)
+# Asked to stop: health says 503 while all works, then what is in flight gets to end.
+DRAIN_GRACE_SECONDS = env.number("GILO_DRAIN_GRACE", 5 if PRODUCTION else 0)
+DRAIN_SECONDS = env.number("GILO_DRAIN_SECONDS", 60 if PRODUCTION else 10)
+SEED_DEMO = env.flag("GILO_SEED_DEMO", not PRODUCTION)
+
+
+@contextmanager
+def needing_data_folder() -> Iterator[None]:
+    """Where files of ours are made: a folder that cannot be used ends the start."""
+    try:
+        yield
+    except OSError as error:
+        raise WrongSetting(
+            f"GILO_DATA_DIR is {DATA_DIR}, which cannot be used: {error.strerror or error}. "
+            "Make room, let this user write there, or name another folder."
+        ) from None
+
 
 # --- Secrets: named by the operator in production, made once and kept under DATA_DIR elsewhere ------------------------
 MINIMUM_SECRET_LENGTH = 32
@@ -86,10 +62,10 @@ _KNOWN_DEFAULTS = ("changeme", "change-me", "change_me", "secret", "insecure", "
 
 def secret(name: str, make: Any) -> str:
     """A secret that is never a default: production refuses to boot without a strong one."""
-    value = env(name)
+    value = env.text(name)
     if PRODUCTION:
         if len(value) < MINIMUM_SECRET_LENGTH or len(set(value)) < 8 or value.lower().startswith(_KNOWN_DEFAULTS):
-            raise ImproperlyConfigured(
+            raise WrongSetting(
                 f"{name} is missing, too short (under {MINIMUM_SECRET_LENGTH} characters) or a known default. "
                 f"Set {name} or {name}_FILE to a random value; docs/settings.md shows a command that makes one."
             )
@@ -98,12 +74,12 @@ def secret(name: str, make: Any) -> str:
 
 
 def _kept_secret(name: str, make: Any) -> str:
-    folder = DATA_DIR / "secrets"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / name.lower()
-    if not path.exists():
-        _write_once(path, str(make()))
-    return path.read_text(encoding="ascii").strip()
+    path = DATA_DIR / "secrets" / name.lower()
+    with needing_data_folder():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            _write_once(path, str(make()))
+        return path.read_text(encoding="ascii").strip()
 
 
 def _write_once(path: Path, text: str) -> None:
@@ -128,7 +104,7 @@ def _fernet_keys(value: str) -> list[str]:
         if any(len(base64.urlsafe_b64decode(key)) != 32 for key in keys):
             raise ValueError
     except ValueError:
-        raise ImproperlyConfigured(
+        raise WrongSetting(
             "GILO_ENCRYPTION_KEYS must hold keys of 32 bytes in URL-safe base64. "
             "docs/settings.md shows how to make one."
         ) from None
@@ -142,7 +118,7 @@ ENCRYPTION_KEYS = _fernet_keys(secret("GILO_ENCRYPTION_KEYS", _make_fernet_key))
 DEMO_EMAIL = "demo@gilo.local"
 DEMO_PASSWORD = ""
 if SEED_DEMO:
-    DEMO_PASSWORD = env("GILO_DEMO_PASSWORD") or _kept_secret(
+    DEMO_PASSWORD = env.text("GILO_DEMO_PASSWORD") or _kept_secret(
         "GILO_DEMO_PASSWORD", lambda: random_secrets.token_urlsafe(9)
     )
 
@@ -172,7 +148,7 @@ TEMPLATES = [
 ]
 
 # --- Database: embedded PostgreSQL unless DATABASE_URL names one ------------------------------------------------------
-EMBEDDED_DATABASE = not env("DATABASE_URL")
+EMBEDDED_DATABASE = not env.text("DATABASE_URL")
 EMBEDDED_DATABASE_DIR = DATA_DIR / "postgres"
 
 
@@ -186,19 +162,24 @@ def _database() -> dict[str, Any]:
             "USER": "postgres",
             "HOST": str(socket_directory(EMBEDDED_DATABASE_DIR)),
         }
-    return dict(dj_database_url.parse(env("DATABASE_URL")))
+    return env.database("DATABASE_URL")
 
 
 DATABASES = {"default": _database()}
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     # After a restart of the server, broken connections are given up quickly: a new request starts a new attempt.
-    "pool": {"min_size": 1, "max_size": env_int("DATABASE_POOL_SIZE", 16), "timeout": 4, "reconnect_timeout": 2},
+    "pool": {
+        "min_size": 1,
+        "max_size": env.number("DATABASE_POOL_SIZE", 16, least=1),
+        "timeout": 4,
+        "reconnect_timeout": 2,
+    },
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 # --- Redis (optional): wake-ups, rates, channel layer, broker ---------------------------------------------------------
-REDIS_URL = env("REDIS_URL")
+REDIS_URL = env.redis_address("REDIS_URL")
 if REDIS_URL:
     CACHES: dict[str, Any] = {
         "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
@@ -217,15 +198,15 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any absence of the broker
-DOCUMENT_LEASE_SECONDS = env_int("GILO_DOCUMENT_LEASE_SECONDS", 30)  # a dead worker's document is taken up after this
-DOCUMENT_SWEEP_SECONDS = env_int("GILO_DOCUMENT_SWEEP_SECONDS", 10)
-WEBHOOK_TIMEOUT_SECONDS = env_int("GILO_WEBHOOK_TIMEOUT", 15)  # half of a delivery's lease
+DOCUMENT_LEASE_SECONDS = env.number("GILO_DOCUMENT_LEASE_SECONDS", 30, least=1)  # then a dead worker's is taken up
+DOCUMENT_SWEEP_SECONDS = env.number("GILO_DOCUMENT_SWEEP_SECONDS", 10, least=1)
+WEBHOOK_TIMEOUT_SECONDS = env.number("GILO_WEBHOOK_TIMEOUT", 15, least=1)  # half of a delivery's lease
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     **TIMETABLE,
     "sweep-documents": {"task": "knowledge.sweep_documents", "schedule": float(DOCUMENT_SWEEP_SECONDS)},
 }
-WORKER_INSIDE = env_flag("GILO_WORKER_INSIDE", not REDIS_URL)
-WORKER_THREADS = env_int("GILO_WORKER_THREADS", 2)
+WORKER_INSIDE = env.flag("GILO_WORKER_INSIDE", not REDIS_URL)
+WORKER_THREADS = env.number("GILO_WORKER_THREADS", 2, least=1)
 
 # --- Files ------------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
@@ -242,8 +223,9 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_HANDLERS = ["core.uploads.CleaningUploadHandler"]
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # larger bodies are spooled to FILE_UPLOAD_TEMP_DIR
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "tmp"  # beside MEDIA_ROOT, so that storing an upload is a rename
-FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
-MAX_UPLOAD_BYTES = env_int("GILO_MAX_UPLOAD_MB", 50) * 1024 * 1024
+with needing_data_folder():
+    FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+MAX_UPLOAD_BYTES = env.number("GILO_MAX_UPLOAD_MB", 50, least=1) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
@@ -263,7 +245,7 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = env("GILO_EMAIL_VERIFICATION", "optional")
+ACCOUNT_EMAIL_VERIFICATION = env.choice("GILO_EMAIL_VERIFICATION", "optional", ("optional", "mandatory", "none"))
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
@@ -276,7 +258,7 @@ ACCOUNT_RATE_LIMITS = {
     "change_password": "5/5m/user",
     "reauthenticate": "5/5m/user",
 }
-TRUSTED_PROXY_COUNT = env_int("GILO_TRUSTED_PROXIES", 0)
+TRUSTED_PROXY_COUNT = env.number("GILO_TRUSTED_PROXIES", 0)
 HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"  # noqa: S105 - a class's name
 HEADLESS_JWT_ALGORITHM = "HS256"
 HEADLESS_JWT_PRIVATE_KEY = hmac.digest(SECRET_KEY.encode(), b"gilo.jwt.1", "sha256").hex()
@@ -285,11 +267,14 @@ HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 10 * 60
 HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = 14 * 24 * 3600
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
     provider: {
-        "APPS": [{"client_id": env(f"{variable}_CLIENT_ID"), "secret": env(f"{variable}_CLIENT_SECRET")}],
+        "APPS": [{"client_id": client_id, "secret": client_secret}],
         "OAUTH_PKCE_ENABLED": True,
     }
-    for provider, variable in (("github", "GITHUB"), ("google", "GOOGLE"))
-    if env(f"{variable}_CLIENT_ID")
+    for provider, (client_id, client_secret) in {
+        "github": env.pair("GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"),
+        "google": env.pair("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"),
+    }.items()
+    if client_id
 }
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_LOGIN_ON_GET = True
@@ -299,64 +284,60 @@ MFA_TOTP_TOLERANCE = 1  # one period of 30 s either side, for clocks that are a 
 
 # --- E-mail -----------------------------------------------------------------------------------------------------------
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-EMAIL_HOST = env("EMAIL_HOST")
-EMAIL_PORT = env_int("EMAIL_PORT", 587)
-EMAIL_HOST_USER = env("EMAIL_USER")
-EMAIL_HOST_PASSWORD = env("EMAIL_PASSWORD")
-EMAIL_USE_TLS = env_flag("EMAIL_USE_TLS", True)
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.number("EMAIL_PORT", 587, least=1, most=65535)
+EMAIL_HOST_USER = env.text("EMAIL_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", True)
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env("EMAIL_FROM", "GiLo <no-reply@localhost>")
+DEFAULT_FROM_EMAIL = env.sender("EMAIL_FROM", "GiLo <no-reply@localhost>")
 if not EMAIL_HOST:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = DATA_DIR / "mail"
 
 # --- Models and embeddings (the operator's; may be loopback) ----------------------------------------------------------
-OPENAI_BASE_URL = env("OPENAI_BASE_URL").rstrip("/")
-OPENAI_API_KEY = env("OPENAI_API_KEY")
-OPENAI_MODEL = env("OPENAI_MODEL", "gpt-4.1-mini")
+OPENAI_BASE_URL = env.web_address("OPENAI_BASE_URL")
+OPENAI_API_KEY = env.key("OPENAI_API_KEY")
+OPENAI_MODEL = env.text("OPENAI_MODEL", "gpt-4.1-mini")
 if OPENAI_API_KEY and not OPENAI_BASE_URL:
     OPENAI_BASE_URL = "https://api.openai.com/v1"
-OPENAI_INPUT_PRICE = env_price("OPENAI_INPUT_PRICE")  # these go before the list of llm/catalog.py
-OPENAI_OUTPUT_PRICE = env_price("OPENAI_OUTPUT_PRICE")
-if (OPENAI_INPUT_PRICE is None) != (OPENAI_OUTPUT_PRICE is None):
-    raise ImproperlyConfigured("Set both OPENAI_INPUT_PRICE and OPENAI_OUTPUT_PRICE, or neither.")
-EMBEDDING_BASE_URL = env("EMBEDDING_BASE_URL").rstrip("/")
-EMBEDDING_API_KEY = env("EMBEDDING_API_KEY")
-EMBEDDING_MODEL = env("EMBEDDING_MODEL", "text-embedding-3-small")
-OLLAMA_URL = env("OLLAMA_URL", "http://127.0.0.1:11434").rstrip("/")
-EGRESS_ALLOWED_NETWORKS = env_list("GILO_EGRESS_ALLOWED_NETWORKS")
+# These go before the list of llm/catalog.py.
+OPENAI_INPUT_PRICE, OPENAI_OUTPUT_PRICE = env.prices("OPENAI_INPUT_PRICE", "OPENAI_OUTPUT_PRICE")
+EMBEDDING_BASE_URL = env.web_address("EMBEDDING_BASE_URL")
+EMBEDDING_API_KEY = env.key("EMBEDDING_API_KEY")
+EMBEDDING_MODEL = env.text("EMBEDDING_MODEL", "text-embedding-3-small")
+OLLAMA_URL = env.web_address("OLLAMA_URL", "http://127.0.0.1:11434")
+EGRESS_ALLOWED_NETWORKS = env.networks("GILO_EGRESS_ALLOWED_NETWORKS")
 
 # --- Chat -------------------------------------------------------------------------------------------------------------
-CHAT_DEAD_AFTER_SECONDS = env_int("GILO_CHAT_DEAD_AFTER", 20)  # without a heartbeat, a process's runs are ended
-CHAT_SWEEP_SECONDS = env_int("GILO_CHAT_SWEEP", 10)
-CHAT_LONGEST_RUN_SECONDS = env_int("GILO_CHAT_LONGEST_RUN", 1200)
+CHAT_DEAD_AFTER_SECONDS = env.number("GILO_CHAT_DEAD_AFTER", 20, least=1)  # without a heartbeat: its runs are ended
+CHAT_SWEEP_SECONDS = env.number("GILO_CHAT_SWEEP", 10, least=1)
+CHAT_LONGEST_RUN_SECONDS = env.number("GILO_CHAT_LONGEST_RUN", 1200, least=1)
 
 # --- Plans ------------------------------------------------------------------------------------------------------------
-DEFAULT_PLAN = env("GILO_DEFAULT_PLAN", "free")  # of workspaces that have chosen none (billing/plans.py)
-if DEFAULT_PLAN not in {"free", "pro", "team", "unlimited"}:
-    raise ImproperlyConfigured("GILO_DEFAULT_PLAN must be free, pro, team or unlimited.")
-BILLING = env_flag("GILO_BILLING", True)  # off: everything is unlimited, and Stripe is never asked
-STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY")
-STRIPE_WEBHOOK_SECRETS = env_list("STRIPE_WEBHOOK_SECRET")
-STRIPE_API_BASE = env("STRIPE_API_BASE").rstrip("/")  # "": Stripe's own address
-STRIPE_PRICES = {"pro": env("STRIPE_PRICE_PRO"), "team": env("STRIPE_PRICE_TEAM")}  # "": found by their lookup keys
-STRIPE_TAX = env_flag("STRIPE_TAX", True)
-TRIAL_DAYS = env_int("GILO_TRIAL_DAYS", 14)  # of a workspace's first subscription
-GRACE_DAYS = env_int("GILO_GRACE_DAYS", 7)  # that a plan stays after a payment failed
-STORE_FEE_PERCENT = env_int("GILO_STORE_FEE_PERCENT", 10)  # the platform's part of what creators sell
-if not 0 <= STORE_FEE_PERCENT <= 100:
-    raise ImproperlyConfigured("GILO_STORE_FEE_PERCENT must be from 0 to 100.")
+# Of workspaces that have chosen none (billing/plans.py).
+DEFAULT_PLAN = env.choice("GILO_DEFAULT_PLAN", "free", ("free", "pro", "team", "unlimited"))
+BILLING = env.flag("GILO_BILLING", True)  # off: everything is unlimited, and Stripe is never asked
+STRIPE_SECRET_KEY = env.key("STRIPE_SECRET_KEY", begins=("sk_", "rk_"))
+STRIPE_WEBHOOK_SECRETS = env.keys("STRIPE_WEBHOOK_SECRET", begins="whsec_")
+STRIPE_API_BASE = env.web_address("STRIPE_API_BASE")  # "": Stripe's own address
+# "": found by their lookup keys.
+STRIPE_PRICES = {"pro": env.text("STRIPE_PRICE_PRO"), "team": env.text("STRIPE_PRICE_TEAM")}
+STRIPE_TAX = env.flag("STRIPE_TAX", True)
+TRIAL_DAYS = env.number("GILO_TRIAL_DAYS", 14)  # of a workspace's first subscription
+GRACE_DAYS = env.number("GILO_GRACE_DAYS", 7)  # that a plan stays after a payment failed
+STORE_FEE_PERCENT = env.number("GILO_STORE_FEE_PERCENT", 10, most=100)  # the platform's part of what creators sell
 
 # --- Store: messages that visitors without an account have a day (UTC), where somebody pays for them ------------------
-STORE_VISITOR_MESSAGES = env_int("GILO_STORE_VISITOR_MESSAGES", 10)  # of one address with one agent
-STORE_LISTING_MESSAGES = env_int("GILO_STORE_LISTING_MESSAGES", 200)  # of all visitors with one agent
-STORE_PLATFORM_MESSAGES = env_int("GILO_STORE_PLATFORM_MESSAGES", 1000)  # of all that the platform pays for
+STORE_VISITOR_MESSAGES = env.number("GILO_STORE_VISITOR_MESSAGES", 10)  # of one address with one agent
+STORE_LISTING_MESSAGES = env.number("GILO_STORE_LISTING_MESSAGES", 200)  # of all visitors with one agent
+STORE_PLATFORM_MESSAGES = env.number("GILO_STORE_PLATFORM_MESSAGES", 1000)  # of all that the platform pays for
 
 # --- Web security -----------------------------------------------------------------------------------------------------
 _site = urlsplit(SITE_URL)
-ALLOWED_HOSTS = env_list("GILO_ALLOWED_HOSTS") or [_site.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env.hosts("GILO_ALLOWED_HOSTS") or [_site.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
-HOSTED_DOMAIN = env("GILO_HOSTED_DOMAIN").lower().strip(".")  # agents' own hosts lie below it
+HOSTED_DOMAIN = env.domain("GILO_HOSTED_DOMAIN")  # agents' own hosts lie below it
 if HOSTED_DOMAIN:
     ALLOWED_HOSTS.append(f".{HOSTED_DOMAIN}")
 _HTTPS = _site.scheme == "https"
@@ -368,7 +349,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-if _HTTPS and env_flag("GILO_BEHIND_TLS_PROXY", True):
+if _HTTPS and env.flag("GILO_BEHIND_TLS_PROXY", True):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 
@@ -385,7 +366,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
     "loggers": {
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # scanners; a page of log for each

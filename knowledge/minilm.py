@@ -76,8 +76,11 @@ def ensure_graph(folder: Path) -> Path:
 
 def _write_graph(path: Path) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(build_graph())
-    unfinished.replace(path)
+    try:
+        unfinished.write_bytes(build_graph())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)  # half a file on a full disk
 
 
 def build_graph() -> bytes:

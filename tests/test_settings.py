@@ -23,8 +23,6 @@ import gilo.settings
 print(json.dumps(asked))
 """
 OPEN_ALL_BRANCHES = {
-    "GITHUB_CLIENT_ID": "x",
-    "GOOGLE_CLIENT_ID": "x",
     "GILO_SITE_URL": "https://gilo.test",
 }
 

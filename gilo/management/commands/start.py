@@ -2,7 +2,8 @@
 
 import sys
 from argparse import ArgumentParser
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from gilo.database_keeper import DatabaseKeeper
-from gilo.prepare import prepare_database
+from gilo.prepare import PreparationError, prepare_database
 from gilo.server import LEAVE_SECONDS, bind, serve
 from gilo.shutdown import Shutdown, end_process, end_within
 from gilo.worker import Worker
@@ -28,8 +29,9 @@ class Command(BaseCommand):
         has_ended = True
         with Shutdown() as shutdown, ExitStack() as stack:
             try:
-                self._start_database(stack)
-                prepare_database()
+                with _refused_in_words():
+                    self._start_database(stack)
+                    prepare_database()
                 worker = Worker() if settings.WORKER_INSIDE else None
                 if worker:
                     stack.enter_context(worker)
@@ -45,11 +47,8 @@ class Command(BaseCommand):
     def _start_database(self, stack: ExitStack) -> None:
         if not settings.EMBEDDED_DATABASE:
             return
-        try:
-            server = EmbeddedPostgres(settings.EMBEDDED_DATABASE_DIR)
-            stack.enter_context(server.in_use())
-        except EmbeddedPostgresError as error:
-            raise CommandError(f"The embedded PostgreSQL did not start.\n{error}") from None
+        server = EmbeddedPostgres(settings.EMBEDDED_DATABASE_DIR)
+        stack.enter_context(server.in_use())
         stack.enter_context(DatabaseKeeper(server))
 
     def _welcome(self, port: int) -> None:
@@ -58,3 +57,20 @@ class Command(BaseCommand):
             self.stdout.write(f"  Demo login: {settings.DEMO_EMAIL} / {settings.DEMO_PASSWORD}")
         self.stdout.write(f"  Data in {settings.DATA_DIR}; Ctrl-C stops everything.\n\n")
         sys.stdout.flush()
+
+
+@contextmanager
+def _refused_in_words() -> Iterator[None]:
+    """What keeps the database from being ready is told in words: the operator can mend it."""
+    try:
+        yield
+    except EmbeddedPostgresError as error:
+        raise CommandError(f"The embedded PostgreSQL did not start. {error}") from None
+    except PreparationError as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        reason = f"{error.strerror or error} ({error.filename})" if error.filename else str(error)
+        raise CommandError(
+            f"GILO_DATA_DIR is {settings.DATA_DIR}, which cannot be used: {reason}. "
+            "Make room, let this user write there, or name another folder."
+        ) from None
