@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -67,9 +68,9 @@ def _node_version(node: str) -> int:
     return int(match.group(1)) if match else 0
 
 
-def run(command: list[str]) -> None:
+def run(command: list[str], env: dict[str, str] | None = None) -> None:
     """Run it in the repository; its output is shown only when it fails."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own commands
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - our own commands
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
 
@@ -99,7 +100,10 @@ def compile_translations() -> None:
 
 
 def collect() -> None:
-    run([sys.executable, "manage.py", "collectstatic", "--noinput", "--clear", "-v", "0", "-i", "rest_framework"])
+    """The same files whatever the operator's settings are: wrong ones are the start's to tell of."""
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--clear", "-v", "0", "-i", "rest_framework"]
+    with tempfile.TemporaryDirectory() as folder:
+        run(command, env={"PATH": os.environ.get("PATH", os.defpath), "GILO_DATA_DIR": folder})
 
 
 def _files(*folders: str) -> Iterator[Path]:

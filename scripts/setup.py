@@ -2,19 +2,25 @@
 """Make everything that running (or, with --dev, testing) needs: the virtual environment, its packages, the assets.
 
 Uses nothing but the standard library. Each part is skipped when what it is made from has not changed, so a second
-call costs milliseconds. `make run` and `make test` call it; the Dockerfile calls its parts.
+call costs milliseconds; one that was interrupted begins again where a part is not whole. `make run` and `make test`
+call it; the Dockerfile calls its parts.
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = Path(os.environ.get("GILO_VENV", ROOT / ".venv"))
+VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 PIP: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check"]
 OLDEST_PYTHON = (3, 11)
@@ -26,16 +32,32 @@ def main() -> None:
     arguments = _parse_arguments()
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"GiLo needs Python 3.11 or newer; this is {sys.version.split()[0]}. Name another one: make PYTHON=…")
-    make_environment()
-    install_packages("dev" if arguments.dev else "base")
-    if arguments.dev:
-        install_programs()
-    build_assets()
+    with one_at_a_time():
+        make_environment()
+        install_packages("dev" if arguments.dev else "base")
+        if arguments.dev:
+            install_programs()
+        build_assets()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two set-ups of one folder at once would install into each other's half-made environment."""
+    folder = ROOT / ".build"
+    folder.mkdir(exist_ok=True)
+    with (folder / "setup.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another set-up is under way in this folder; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def make_environment() -> None:
-    """A virtual environment; one whose Python is gone (an upgrade removed it) is made anew."""
-    if PYTHON.exists():
+    """A virtual environment; one whose Python is gone (an upgrade removed it), or in which nothing was ever installed
+    to the end, is made anew."""
+    if PYTHON.exists() and any(VENV.glob(".*.installed")):
         return
     say("Making the virtual environment")
     if run([sys.executable, "-m", "venv", "--clear", str(VENV)]):
@@ -50,20 +72,28 @@ def install_packages(lock_name: str) -> None:
     if stamp.exists() and stamp.read_text(encoding="ascii") == digest:
         return
     say(f"Installing the packages of requirements/{lock.name} (once, and when it changes)")
+    stamp.unlink(missing_ok=True)  # until all of it is there, nothing is
     # --no-deps: the lock is complete, and two packages name dependencies that we leave out on purpose.
     options: list[str | Path] = ["--require-hashes", "--no-deps", "-r", lock]
-    if not (_get_uv() and run([VENV / "bin" / "uv", "pip", "install", "-q", "--python", PYTHON, *options]) == 0):
+    if not _install_with_uv(options):
         run([*PIP, "install", "-qq", "--no-input", *options], check=True)
     stamp.write_text(digest, encoding="ascii")
 
 
-def _get_uv() -> bool:
-    """Whether uv is there, which installs in a tenth of pip's time. It does not read pip's settings: where those name
-    another index, as in a company without a way out, pip does the work."""
+def _install_with_uv(options: list[str | Path]) -> bool:
+    """Install in a tenth of pip's time, if uv can be had. It does not read pip's settings: it is told of a certificate,
+    and where they name another index, as in a company without a way out, pip does the work."""
     settings = subprocess.run([*map(str, PIP), "config", "list"], capture_output=True, text=True, check=False).stdout  # noqa: S603
     if ".index-url=" in settings or ".no-index=" in settings:
         return False
-    return run([*PIP, "install", "-qq", "--no-input", "--require-hashes", "-r", "requirements/setup.txt"]) == 0
+    if run([*PIP, "install", "-qq", "--no-input", "--require-hashes", "-r", "requirements/setup.txt"]):
+        return False
+    certificate = re.search(r"\.cert='(.+)'", settings)
+    env = {**({"SSL_CERT_FILE": certificate[1]} if certificate else {}), **os.environ}
+    if run([VENV / "bin" / "uv", "pip", "install", "-q", "--python", PYTHON, *options], env=env) == 0:
+        return True
+    say("Once more, with pip")
+    return False
 
 
 def install_programs() -> None:
@@ -89,8 +119,18 @@ def build_assets() -> None:
 
 
 def run(command: list[str | Path], *, check: bool = False, env: dict[str, str] | None = None) -> int:
-    """Run it, showing its output, and return its exit code; with `check` a failure ends the set-up with it."""
-    code = subprocess.run([str(part) for part in command], cwd=ROOT, env=env, check=False).returncode  # noqa: S603
+    """Run it, showing its output, and return its exit code; with `check` a failure ends the set-up with it.
+
+    It is in a process group of its own, so that Ctrl-C comes here alone: each tool would tell its own traceback.
+    """
+    words = [str(part) for part in command]
+    process = subprocess.Popen(words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
     if check and code:
         sys.exit(code)
     return code
@@ -107,4 +147,10 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Interrupted. The next start goes on with the set-up.")
+    except OSError as error:
+        sys.exit(f"The set-up cannot go on: {error.strerror or error} ({error.filename or ROOT}).")
