@@ -113,6 +113,11 @@ class TemplateSerializer(serializers.Serializer[Any]):
     glyph = serializers.CharField()
 
 
+class TemplatesSerializer(serializers.Serializer[Any]):
+    data = TemplateSerializer(many=True)  # type: ignore[assignment]  # the serializer's own `data` is for reading
+    next = serializers.CharField(allow_null=True)
+
+
 class AgentView(WorkspaceView):
     """Common ground: the actor, and the agent of the path within the actor's workspace."""
 
@@ -209,10 +214,8 @@ class VersionRollback(AgentView):
 
 class TemplateList(AgentView):
     policy = {"GET": "agent.view"}
-    serializer_class = TemplateSerializer
-    pagination_class = None
 
-    @extend_schema(responses=TemplateSerializer(many=True))
+    @extend_schema(responses=TemplatesSerializer)
     def get(self, request: Request) -> Response:
         """The templates a new agent can start from."""
         return Response({"data": TemplateSerializer(list_templates(), many=True).data, "next": None})

@@ -5,6 +5,7 @@ from typing import Any
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 _SIGNED_IN = {"401": "Not signed in, or the token is no longer valid.", "403": "The role does not allow this."}
 _WITH_ID = {"404": "Nothing with this id, or it is not yours."}
+_WITH_CURSOR = {"400": "The cursor is not one of this list."}
 _WITH_BODY = {
     "400": "The body is not valid JSON.",
     "413": "The body is too large.",
@@ -28,8 +29,11 @@ def _add_errors(operation: dict[str, Any]) -> None:
     security = operation.get("security") or [{}]
     if {} not in security:
         errors |= _SIGNED_IN
-    if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
+    parameters = operation.get("parameters", ())
+    if any(parameter["in"] == "path" for parameter in parameters):
         errors |= _WITH_ID
+    if any(parameter["name"] == "cursor" for parameter in parameters):
+        errors |= _WITH_CURSOR
     if "requestBody" in operation:
         errors |= _WITH_BODY
     for code, words in errors.items():
