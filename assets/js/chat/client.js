@@ -16,11 +16,11 @@ export class ChatError extends Error {
 }
 
 export class ChatClient {
-  /** With an API key or a visitor's `session` {token(), renew()} the chat uses the public API, else the dashboard's. */
-  constructor(agentId, apiKey = "", session = null) {
+  /** With a visitor's `session` {token(), renew()} the chat uses the public API, else the dashboard's. */
+  constructor(agentId, session = null) {
     this.agentId = agentId;
-    this.base = apiKey || session ? "/api/v1" : "/api";
-    this.session = session ?? (apiKey ? { token: async () => apiKey } : null);
+    this.base = session ? "/api/v1" : "/api";
+    this.session = session;
   }
 
   /** Ask, and yield the run's events to its end, whatever the network does in between. */

@@ -14,8 +14,8 @@ import { ChatView } from "./view.js";
  * options: agent {id, name, appearance, welcome_message, suggested_questions}, isDemo, modelsUrl, storage (a key for
  * remembering the open conversation in this tab) or store {get(), set(id)}, beforeSend (awaited before each question),
  * variables (() => object), loadPassage(citation) (the whole text behind a citation), onConversation(id).
- * Visitors' chats: apiKey or session {token(), renew()} (client.js), isVisitor, onMessage({role, text, conversationId,
- * messageId}), onError(error).
+ * Visitors' chats: session {token(), renew()} (client.js), isVisitor, onMessage({role, text, conversationId, messageId}),
+ * onError(error).
  */
 export function mountChat(element, options) {
   return new Chat(element, options);
@@ -26,7 +26,7 @@ class Chat {
     this.options = options;
     this.agent = options.agent;
     this.t = readStrings("chat-strings", "visitor-strings");
-    this.client = new ChatClient(this.agent.id, options.apiKey, options.session);
+    this.client = new ChatClient(this.agent.id, options.session);
     this.store = options.store ?? tabStore(options.storage);
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel(`gilo-chat-${this.agent.id}`) : null;
     this.channel?.addEventListener("message", (event) => this.#hear(event.data));
@@ -213,7 +213,7 @@ class Chat {
   #addAnswer(turn) {
     turn.answer = new Answer(this.agent, this.t, {
       onCite: (citation, all) => this.sources.show(citation, all),
-      onRate: this.options.apiKey ? null : (answer, value) => this.#rate(answer, value),
+      onRate: (answer, value) => this.#rate(answer, value),
       isVisitor: this.options.isVisitor,
       onRegenerate: () => this.#askAgain(turn.question.content),
       onRetry: () => this.#askAgain(turn.question.content),

@@ -148,7 +148,7 @@ export class Answer {
     this.up = actionButton("thumbs-up", t("good"), () => this.#rate(1));
     this.down = actionButton("thumbs-down", t("bad"), () => this.#rate(-1));
     this.regenerate = actionButton("refresh-cw", t("regenerate"), () => this.actions.onRegenerate(this));
-    const rating = this.messageId && this.actions.onRate ? [this.up, this.down] : [];
+    const rating = this.messageId ? [this.up, this.down] : [];
     this.bar.replaceChildren(...(this.text ? [copy, ...rating] : []), this.regenerate);
     this.bar.hidden = !this.text && !this.note.hidden; // the note offers to try again
     this.showFeedback(this.feedback);

@@ -97,12 +97,25 @@ async function settle(token) {
 
 /** Forget the visitor; `mark` tells the page which of its calls this was. */
 function reset(mark) {
+  mounted.session.forget();
+  leave();
+  host.tell("reset", { mark });
+}
+
+/** Show nothing of the visitor any more. */
+function leave() {
   identities += 1; // one that the server looks at now is forgotten, too
   speaker = "";
   variables = {};
-  mounted.session.forget();
+  mounted.session.identify("");
   mounted.chat.forget();
-  host.tell("reset", { mark });
+}
+
+/** Another tab, or another widget, forgot the visitor. What is kept by now is the next one's: it stays, and is shown. */
+function onKeptElsewhere({ key, newValue }) {
+  const shown = mounted?.chat.conversationId;
+  const isForgotten = newValue === null && (key === null || key === mounted?.session.slot);
+  if (shown && isForgotten && shown !== mounted.session.conversation) leave();
 }
 
 /** Where the focus goes when the host page hands it over: the composer, or the frame's first or last control. */
@@ -115,6 +128,7 @@ function focusEdge(edge) {
 const isText = (given) => typeof given === "string" && given !== "";
 const readToken = (given) => (typeof given === "string" ? given : "");
 
+addEventListener("storage", onKeptElsewhere);
 document.getElementById("close").addEventListener("click", () => host.tell("close"));
 document.getElementById("new").addEventListener("click", () => mounted?.chat.startNew());
 document.getElementById("history").addEventListener("click", () => mounted?.chat.showHistory());

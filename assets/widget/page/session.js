@@ -12,6 +12,11 @@ export class VisitorSession {
     this.identify("");
   }
 
+  /** Where this visitor's session is kept. */
+  get slot() {
+    return this.prefix + this.who;
+  }
+
   get conversation() {
     return this.#read().conversation ?? null;
   }
@@ -53,7 +58,7 @@ export class VisitorSession {
 
   /** `isWanted()`: nobody else speaks since, and nothing was forgotten; else what comes is for the asker alone. */
   async #open(isWanted) {
-    const slot = this.prefix + this.who;
+    const { slot } = this;
     const body = { key: this.key };
     const last = this.#read().token;
     if (this.identity) body.identity = this.identity;
@@ -75,11 +80,11 @@ export class VisitorSession {
   }
 
   #read() {
-    return this.storage.read(this.prefix + this.who);
+    return this.storage.read(this.slot);
   }
 
   #write(value) {
-    this.storage.write(this.prefix + this.who, value);
+    this.storage.write(this.slot, value);
   }
 }
 

@@ -247,6 +247,24 @@ def test_reset_overtakes_an_identity_that_is_being_looked_at(open_host: Open, de
     assert "user:" not in page.evaluate("JSON.stringify(localStorage)"), "what came too late is not kept"
 
 
+def test_another_tab_forgets_with_the_one_that_is_reset(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+    page = open_host(deployment.script())
+    ask(open_chat(page))
+    expect_answer(frame_of(page))
+    other = page.context.new_page()
+    other.goto(page.url)
+    frame = open_chat(other)
+    expect_answer(frame)
+    frame.locator(".composer__input").fill("A draft")
+    page.evaluate("gilo.reset()")
+    expect(frame.locator(".chat__welcome")).to_be_visible()
+    expect(frame.locator(".msg")).to_have_count(0)
+    expect(frame.locator(".composer__input")).to_have_value("")
+    ask(frame)
+    expect_answer(frame)
+    other.close()
+
+
 def test_widgets_that_share_a_visitor_forget_together(
     open_host: Open,
     deployment: Deployment,
