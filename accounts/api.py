@@ -80,6 +80,7 @@ class RegisterView(OpenView):
             202: schema.VerificationRequiredOutput,
             409: ErrorSerializer,
             422: ErrorSerializer,
+            429: ErrorSerializer,
         },
     )
     def post(self, request: Request) -> Response:
@@ -284,7 +285,10 @@ class ResetView(OpenView):
 
     serializer_class = ResetInput
 
-    @extend_schema(request=ResetInput, responses={200: schema.ResetOutput, 400: ErrorSerializer, 422: ErrorSerializer})
+    @extend_schema(
+        request=ResetInput,
+        responses={200: schema.ResetOutput, 400: ErrorSerializer, 422: ErrorSerializer, 429: ErrorSerializer},
+    )
     def post(self, request: Request) -> Response:
         count_attempt(request._request, "", "reset_password_from_key")
         data = check_fields(ResetInput, request.data)
