@@ -1,10 +1,13 @@
-"""Bring the database to the code's state: create, migrate, seed; one process at a time."""
+"""What must be right before anything serves: Redis lets us in; the database is at the code's state (created, migrated,
+seeded, by one process at a time)."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import redis
 from django.conf import settings
 from django.core.management import call_command
 from django.db import DatabaseError, InterfaceError, connection
@@ -12,14 +15,30 @@ from django.db.migrations.executor import MigrationExecutor
 
 from core.async_db import connection_parameters
 
+logger = logging.getLogger(__name__)
 _PREPARE_LOCK = 0x61C0  # any constant of ours: the advisory lock that one preparing process holds
+_REDIS_SECONDS = 2
 _CONNECT_SECONDS = 10  # a server that is there answers sooner; without a limit a wrong address takes minutes
 _OLDEST_SERVER = 16
 _OLDEST_PGVECTOR = (0, 8)
 
 
 class PreparationError(Exception):
-    """The database cannot be used as it is; the message says why in a sentence."""
+    """The database, or Redis, cannot be used as it is; the message says why in a sentence."""
+
+
+def check_redis() -> None:
+    """Raises PreparationError when Redis refuses us, which no waiting mends. One that is away may come back."""
+    if not settings.REDIS_URL:
+        return
+    options = {"socket_connect_timeout": _REDIS_SECONDS, "socket_timeout": _REDIS_SECONDS}
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, **options) as server:
+            server.ping()
+    except (redis.AuthenticationError, redis.ResponseError) as error:
+        raise PreparationError(f"The Redis of REDIS_URL refuses us: {error}") from error
+    except redis.RedisError as error:
+        logger.warning("the Redis of REDIS_URL does not answer, so nobody can sign in and jobs wait: %s", error)
 
 
 def prepare_database() -> None:

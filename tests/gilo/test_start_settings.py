@@ -1,6 +1,7 @@
 """Settings and surroundings that cannot be right, as who starts GiLo meets them: one sentence, never a traceback."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,12 +11,14 @@ import pytest
 
 from core.embedded_postgres import EmbeddedPostgres
 from gilo.environment import Environment, WrongSetting
+from gilo.prepare import check_redis
 from gilo.settings import BASE_DIR
+from tests.processes import free_port, wait_until
 
 
-def start(tmp_path, *options, **environment):
+def start(tmp_path, command="start", **environment):
     return subprocess.run(
-        [sys.executable, "manage.py", "start", *options],
+        [sys.executable, "manage.py", command],
         check=False, cwd=BASE_DIR, capture_output=True, text=True, timeout=60,
         env={"PATH": os.environ["PATH"], "GILO_DATA_DIR": str(tmp_path), **environment},
     )  # fmt: skip
@@ -129,7 +132,7 @@ def test_file_of_a_variable_that_holds_no_text_is_refused(tmp_path, content):
 )
 def test_database_that_cannot_be_used_is_told_in_one_sentence(tmp_path, other_server, server, reason):
     url = f"postgres://{server}{'&' if '?' in server else '?'}host={other_server}"
-    refused = start(tmp_path, PORT=str(_free_port()), DATABASE_URL=url)
+    refused = start(tmp_path, PORT=str(free_port()), DATABASE_URL=url)
     assert refused.returncode == 1
     assert refused.stderr.startswith("CommandError: The database of DATABASE_URL cannot be used: ")
     assert reason in refused.stderr and len(refused.stderr.splitlines()) == 1
@@ -147,10 +150,37 @@ def other_server(tmp_path_factory):
     server.stop()
 
 
-def _free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+@pytest.fixture(scope="module")
+def guarded_redis():
+    """The port of a Redis that asks for a password."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--requirepass", "open-it"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        wait_until(lambda: _listens(port))
+        yield port
+        server.terminate()
+
+
+def _listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
+@pytest.mark.parametrize("command", ["start", "worker"])
+@pytest.mark.parametrize("access", ["{}/0", ":wrong@{}/0", ":open-it@{}/9999"])
+def test_redis_that_lets_us_not_in_is_told_in_one_sentence(tmp_path, guarded_redis, command, access):
+    url = f"redis://{access.format(f'127.0.0.1:{guarded_redis}')}"
+    refused = start(tmp_path, command=command, PORT=str(free_port()), REDIS_URL=url)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("CommandError: The Redis of REDIS_URL refuses us: ")
+    assert len(refused.stderr.splitlines()) == 1 and "open-it" not in refused.stderr
+
+
+def test_redis_that_is_away_is_warned_of_and_waited_for(settings, caplog):
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    check_redis()
+    assert "the Redis of REDIS_URL does not answer, so nobody can sign in and jobs wait" in caplog.text
 
 
 def test_data_folder_that_is_a_file_is_told_in_one_sentence(tmp_path):
@@ -164,7 +194,7 @@ def test_data_folder_that_is_a_file_is_told_in_one_sentence(tmp_path):
 def test_embedded_server_that_does_not_start_is_told_in_one_sentence(tmp_path):
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("12\n")
-    refused = start(tmp_path, PORT=str(_free_port()))
+    refused = start(tmp_path, PORT=str(free_port()))
     assert refused.returncode == 1
     assert refused.stderr.startswith("CommandError: The embedded PostgreSQL did not start. pg_ctl: ")
     assert refused.stderr.endswith("postgres.log holds the rest).\n") and len(refused.stderr.splitlines()) == 1

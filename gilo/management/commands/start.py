@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from gilo.database_keeper import DatabaseKeeper
-from gilo.prepare import PreparationError, prepare_database
+from gilo.prepare import PreparationError, check_redis, prepare_database
 from gilo.server import LEAVE_SECONDS, bind, serve
 from gilo.shutdown import Shutdown, end_process, end_within
 from gilo.worker import Worker
@@ -30,6 +30,7 @@ class Command(BaseCommand):
         with Shutdown() as shutdown, ExitStack() as stack:
             try:
                 with _refused_in_words():
+                    check_redis()
                     self._start_database(stack)
                     prepare_database()
                 worker = Worker() if settings.WORKER_INSIDE else None

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from gilo.prepare import PreparationError, check_redis
 from gilo.shutdown import Shutdown, end_process
 from gilo.worker import Worker
 
@@ -16,6 +17,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.REDIS_URL:
             raise CommandError("Without REDIS_URL the jobs run inside `manage.py start`; there is nothing to do here.")
+        try:
+            check_redis()
+        except PreparationError as error:
+            raise CommandError(str(error)) from None
         with Shutdown() as shutdown:
             shutdown.insist = end_process
             worker = Worker()
