@@ -6,6 +6,8 @@ call costs milliseconds; one that was interrupted begins again where a part is n
 call it; the Dockerfile calls its parts.
 """
 
+from __future__ import annotations  # so that an older Python gets as far as being told that it is too old
+
 import argparse
 import fcntl
 import hashlib

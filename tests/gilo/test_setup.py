@@ -1,6 +1,7 @@
 """`scripts/setup.py` in a folder of its own: interrupted, twice at once, and with what an interrupted one left."""
 
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -75,3 +76,8 @@ def test_folder_that_cannot_be_written_is_told_in_a_sentence(folder):
     (folder / ".build").touch()
     assert set_up(folder).wait(20) == 1
     assert log_of(folder) == f"The set-up cannot go on: File exists ({folder / '.build'}).\n"
+
+
+def test_older_python_gets_as_far_as_being_told_so():
+    names = runpy.run_path(str(BASE_DIR / "scripts" / "setup.py"))
+    assert names["__annotations__"]["PIP"] == "list[str | Path]"  # evaluated, it would be a TypeError before 3.10
