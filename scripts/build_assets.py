@@ -39,12 +39,17 @@ def run_when_changed(name: str, sources: Iterable[Path], results: Iterable[Path]
     if stamp.is_file() and stamp.read_text() == wanted and all(result.exists() for result in results):
         return False
     started = time.monotonic()
+    _say(f"assets: {name} ")  # before the step: npm may wait long for a network, without a word
     step()
     STAMPS.mkdir(parents=True, exist_ok=True)
     stamp.write_text(wanted)
-    sys.stdout.write(f"assets: {name} done in {time.monotonic() - started:.1f} s\n")
-    sys.stdout.flush()
+    _say(f"done in {time.monotonic() - started:.1f} s\n")
     return True
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(words)
+    sys.stdout.flush()
 
 
 def find_node_tools() -> tuple[list[str], list[str]]:
@@ -72,7 +77,7 @@ def run(command: list[str], env: dict[str, str] | None = None) -> None:
     """Run it in the repository; its output is shown only when it fails."""
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - our own commands
     if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+        sys.exit(f"\n{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
 
 
 def install_packages() -> None:
