@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -181,6 +184,28 @@ def test_redis_that_is_away_is_warned_of_and_waited_for(settings, caplog):
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     check_redis()
     assert "the Redis of REDIS_URL does not answer, so nobody can sign in and jobs wait" in caplog.text
+
+
+def test_interrupt_while_the_code_is_loaded_is_no_traceback(tmp_path):
+    with running_start(tmp_path) as process:
+        maps = Path(f"/proc/{process.pid}/maps")
+        wait_until(lambda: "psycopg" in maps.read_text())  # loaded on the way, well before all is
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=30)[0]
+    assert said in {"Stopped.\n", "Stopped before it was ready.\n"}
+
+
+@contextmanager
+def running_start(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "start"],
+        cwd=BASE_DIR, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={"PATH": os.environ["PATH"], "GILO_DATA_DIR": str(tmp_path), "PORT": str(free_port())},
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_data_folder_that_is_a_file_is_told_in_one_sentence(tmp_path):

@@ -1,11 +1,14 @@
 """The ONNX graph against a plain reading of the paper in numpy."""
 
 import math
+import subprocess
+import sys
 from functools import cache
 
 import numpy as np
 import pytest
 
+from gilo.settings import BASE_DIR
 from knowledge.minilm import MiniLM, load_tokenizer, load_weights, quantise
 
 
@@ -99,3 +102,13 @@ def test_embed_takes_any_text(model):
 def test_embed_puts_near_what_means_the_same(model):
     money, price, weather = model.embed(["How much does it cost?", "What is the price?", "It rained all day."])
     assert money @ price > 0.6 > 0.3 > money @ weather
+
+
+def test_graph_that_does_not_fit_leaves_nothing_behind(tmp_path):
+    """Tried again and again on a full disk, halves of files would keep it full."""
+    path = tmp_path / "model.onnx"
+    limit = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)); "
+    code = f"{limit}sys.argv = ['minilm', {str(path)!r}]; runpy.run_module('knowledge.minilm', run_name='__main__')"
+    failed = subprocess.run([sys.executable, "-c", code], cwd=BASE_DIR, capture_output=True, text=True, check=False)
+    assert "File too large" in failed.stderr
+    assert list(tmp_path.iterdir()) == []
