@@ -247,7 +247,7 @@ def test_reset_overtakes_an_identity_that_is_being_looked_at(open_host: Open, de
     assert "user:" not in page.evaluate("JSON.stringify(localStorage)"), "what came too late is not kept"
 
 
-def test_another_tab_forgets_with_the_one_that_is_reset(open_host: Open, deployment: Deployment) -> None:  # noqa: F811
+def test_another_tab_forgets_with_the_one_that_is_reset(open_host: Open, deployment: Deployment) -> None:
     page = open_host(deployment.script())
     ask(open_chat(page))
     expect_answer(frame_of(page))
