@@ -178,18 +178,14 @@ DATABASES["default"]["OPTIONS"] = {
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
-# --- Redis (optional): wake-ups, rates, channel layer, broker ---------------------------------------------------------
+# --- Redis (optional): wake-ups, rates, broker ------------------------------------------------------------------------
 REDIS_URL = env.redis_address("REDIS_URL")
 if REDIS_URL:
     CACHES: dict[str, Any] = {
         "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     }
-    CHANNEL_LAYERS: dict[str, Any] = {
-        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
-    }
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else {"polling_interval": 0.05}  # seconds
