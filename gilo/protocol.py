@@ -52,6 +52,9 @@ class WholeAnswers:
         self._send_head()
         self._transport.close()
 
+    def abort(self) -> None:
+        self._transport.abort()
+
     def _send_head(self) -> None:
         if self._head:
             head, self._head = self._head, b""

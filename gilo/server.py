@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 from gilo.lifespan import ending_hooks
 from gilo.protocol import HttpProtocol
 from gilo.shutdown import Shutdown, announce_leaving
+from gilo.websocket_protocol import WebSocketProtocol
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024  # of a WebSocket; a chat message is far below, and larger frames are never held
 LEAVE_SECONDS = 2.0  # for requests that were told to end and whose thread does not
@@ -89,7 +90,7 @@ def serve(listener: socket.socket, shutdown: Shutdown, on_ready: Callable[[], No
         "gilo.asgi:application",
         loop="uvloop",
         http=HttpProtocol,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_max_size=MAX_FRAME_BYTES,
         lifespan="on",
         access_log=False,

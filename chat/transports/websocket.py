@@ -27,7 +27,7 @@ from chat.services import cancel_run
 from chat.streams import access_watchers, follow_live
 from chat.transports.doors import authorize_key, check_origin, enter_playground
 from chat.transports.http import Receive, Scope, Send, token_from
-from core.api import parse_json, to_gilo_error
+from core.api import MAX_JSON_BYTES, parse_json, to_gilo_error
 from core.errors import GiloError, NotAuthenticated, NotFound, RequestTimeout, ValidationFailed
 from core.ids import uuid7
 from core.tenancy import parse_id
@@ -35,6 +35,7 @@ from core.tenancy import parse_id
 logger = logging.getLogger(__name__)
 POLICY = "agent.chat"
 AUTHENTICATE_SECONDS = 10.0
+MAX_TOKEN_FRAME = 16 * 1024  # bytes: who has not said who they are makes us read no more
 FIRST_FRAME_PROTOCOL = "gilo-token"
 _CLOSE_CODES = {400: 4400, 401: 4401, 403: 4403, 404: 4404, 408: 4408, 413: 4413, 422: 4400, 429: 4429}
 _CLOSED_BY_CLIENT = "websocket.disconnect"
@@ -106,7 +107,7 @@ class ChatSocket:
     async def _read_token(self) -> str:
         try:
             async with asyncio.timeout(AUTHENTICATE_SECONDS):
-                frame = await self._read()
+                frame = await self._read(MAX_TOKEN_FRAME)
         except TimeoutError:
             raise RequestTimeout('Send `{"authenticate": token}` as the first frame.') from None
         token = frame.get("authenticate") if isinstance(frame, dict) else None
@@ -128,11 +129,12 @@ class ChatSocket:
         self.principal = principal
         return await enter_playground(principal, agent_id, is_counted=is_counted)
 
-    async def _read(self) -> Any:
+    async def _read(self, limit: int = MAX_JSON_BYTES) -> Any:
         message = await self._receive()
         if message["type"] == _CLOSED_BY_CLIENT:
             raise _Gone
-        return parse_json((message.get("text") or "").encode("utf-8", "surrogatepass") or message.get("bytes") or b"")
+        text = (message.get("text") or "").encode("utf-8", "surrogatepass")
+        return parse_json(text or message.get("bytes") or b"", limit)
 
     async def _handle(self, agent_id: UUID, frame: Any) -> None:
         try:

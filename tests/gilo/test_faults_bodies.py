@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -16,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from core.body_limit import DEFAULT_LIMIT
 from gilo.protocol import MAX_HEAD_BYTES
 from gilo.server import MAX_FRAME_BYTES
+from gilo.websocket_protocol import MOST_FRAMES
 from tests.gilo.visitor import Visitor
 from tests.processes import Process, running, wait_until
 
@@ -23,6 +25,11 @@ MEGABYTE = 1024 * 1024
 GIGABYTE = 1024 * MEGABYTE
 # What comes before a file's own bytes.
 FORM = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n'
+HANDSHAKE = (
+    b"GET /ws/agents/1/chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Protocol: gilo-token\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 DOORS = ["upload", "chat", "chat as member", "completions", "login"]
 
 
@@ -240,6 +247,40 @@ def test_larger_frames_close_the_socket_unread(web, visitor, parts):
     # Who is still sending when the server closes may find the connection reset before the code is read.
     assert closed.value.rcvd is None or closed.value.rcvd.code == CloseCode.MESSAGE_TOO_BIG
     assert visitor.chat().status_code == 200
+
+
+PING, OPENS_TEXT, GOES_ON = b"\x89", b"\x01", b"\x00"  # the first byte of a frame; all but the ping say "not the last"
+EMPTY, ONE_LETTER, MASK = b"\x80", b"\x81", b"\x00" * 4
+FLOODS = {
+    "pings": PING + EMPTY + MASK,
+    "empty fragments": GOES_ON + EMPTY + MASK,
+    "fragments of a letter": GOES_ON + ONE_LETTER + MASK + b"a",
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_flood_of_small_frames_closes_the_socket(web, flood):
+    """From somebody who has not said who they are; each frame costs us more than it costs them."""
+    with grows_by_less_than(web, 20 * MEGABYTE), connected(web) as client:
+        client.sendall(HANDSHAKE)
+        while not client.recv(4096).endswith(b"\r\n\r\n"):
+            pass
+        client.sendall(OPENS_TEXT + EMPTY + MASK + FLOODS[flood] * (MOST_FRAMES + 1))
+        answered = b"".join(iter(lambda: client.recv(65536), b""))
+    assert b'"code":"rate_limited"' in answered
+    assert (4429).to_bytes(2) in answered[-4:]
+    assert web.health() == 200
+
+
+def test_first_frame_is_no_larger_than_a_token(web):
+    url = f"ws://127.0.0.1:{web.port}/ws/agents/{uuid4()}/chat"
+    with connect(url, subprotocols=["gilo-token"]) as chat:
+        chat.send("[" + ",".join(["{}"] * 10_000) + "]")
+        assert json.loads(chat.recv(timeout=20))["data"]["error"]["code"] == "too_large"
+        with pytest.raises(ConnectionClosed) as closed:
+            chat.recv(timeout=20)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4413
 
 
 def drop_by_drop(client: socket.socket, stopped: threading.Event) -> None:
