@@ -28,6 +28,7 @@ from accounts.models import Role, User
 from accounts.origin import SAFE_METHODS, is_own_origin
 from accounts.permissions import Login, Principal
 from accounts.selectors import wanted_workspace
+from accounts.sessions import is_session_key
 from core.async_db import fetch_all
 from core.errors import NotFound
 
@@ -75,7 +76,7 @@ async def authenticate_scope(scope: Scope) -> Principal | None:
     if "authorization" in headers:
         return await _authenticate_bearer(headers)
     key = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
-    if not key:
+    if not key or not is_session_key(key):
         return None
     _refuse_other_sites(scope, headers)
     return await _principal_of_session(key, headers, None)

@@ -6,16 +6,17 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gilo.settings")
 
+import django
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from chat import lifecycle  # noqa: E402 - needs the loaded apps
 from chat.routing import http_routes, websocket_routes  # noqa: E402
 from chat.transports.websocket import unknown_socket  # noqa: E402
 from core.body_limit import BodyLimit  # noqa: E402
+from gilo.django_door import DjangoDoor  # noqa: E402
 from gilo.lifespan import Lifespan, ending_hooks, shutdown_hooks, startup_hooks  # noqa: E402
 from gilo.own_hosts import OwnHosts  # noqa: E402
 from gilo.raw_router import RawRouter  # noqa: E402
@@ -27,7 +28,7 @@ shutdown_hooks.append(lifecycle.stop)
 _FORM_BYTES = 256 * 1024  # what multipart adds around the file
 _UPLOADS = [(re.compile(r"/api/agents/[^/]+/knowledge"), settings.MAX_UPLOAD_BYTES + _FORM_BYTES)]
 
-everything_else: Any = BodyLimit(django_application, routes=_UPLOADS)  # an ASGI application, not a view
+everything_else: Any = BodyLimit(DjangoDoor(), routes=_UPLOADS)  # an ASGI application, not a view
 every_door = ProtocolTypeRouter(
     {
         "http": RawRouter(http_routes, everything_else),

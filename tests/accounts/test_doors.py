@@ -86,7 +86,8 @@ async def test_websocket_needs_own_origin(user, cookies):
 
 async def test_no_credentials_is_nobody(db):
     assert await authenticate_scope(make_scope()) is None
-    assert await authenticate_scope(make_scope(cookie="sessionid=unknown")) is None
+    for key in ("unknown", "unknownunknown", r'"\000aaaaaaaaaaaaaaa"'):
+        assert await authenticate_scope(make_scope(cookie=f"sessionid={key}")) is None
 
 
 async def test_workspace_header_chooses_own_and_hides_foreign(user, tokens):

@@ -142,6 +142,17 @@ def test_login_guesses_with_rotating_addresses_are_hashed_five_times(client, use
         assert post(client, "login", {"email": user.email, "password": PASSWORD}).status_code == 429
 
 
+def test_lockout_outlasts_attempts_at_many_other_addresses(client, user, hashed):
+    def guess():
+        return post(client, "login", {"email": user.email, "password": "guess-of-many-x"}).status_code
+
+    assert [guess() for _ in range(6)] == [401] * 5 + [429]
+    for number in range(500):
+        forgotten = {"email": f"nobody-{number}@example.com"}
+        assert post(client, "forgot", forgotten, REMOTE_ADDR=f"192.0.2.{number % 250}").status_code == 202
+    assert (guess(), len(hashed)) == (429, 5)
+
+
 def test_login_success_is_not_counted(client, user):
     for _ in range(12):
         assert post(client, "login", {"email": user.email, "password": PASSWORD}).status_code == 200
@@ -223,6 +234,15 @@ def test_broken_authorization_is_401_even_with_a_session(client, user, value):
     client.force_login(user)
     response = client.get("/api/auth/me", HTTP_AUTHORIZATION=value)
     assert response.status_code == 401 and response["WWW-Authenticate"] == "Bearer"
+
+
+NO_KEY_OF_OURS = [r'"\000aaaaaaaaaaaaaaa"', "\xff\xfeaaaaaaaaaa", "a", "a" * 5000, "../../aaaaaaaa"]
+
+
+@pytest.mark.parametrize("value", NO_KEY_OF_OURS)
+@pytest.mark.parametrize(("path", "status"), [("/login", 200), ("/dashboard", 302), ("/api/agents", 401)])
+def test_cookie_that_holds_no_session_key_is_no_session(client, value, path, status):
+    assert client.get(path, HTTP_COOKIE=f"sessionid={value}").status_code == status
 
 
 @pytest.fixture

@@ -249,6 +249,13 @@ def test_larger_frames_close_the_socket_unread(web, visitor, parts):
     assert visitor.chat().status_code == 200
 
 
+@pytest.mark.parametrize("kind", ["text/plain; x*=nobody''%41", "text/plain; charset*=utf-8''%00", "a/b; x*=idna''%ff"])
+def test_header_that_cannot_be_decoded_is_refused(web, visitor, kind):
+    with connected(web) as client:
+        client.sendall(head_of(visitor, "login", "Content-Length: 0").replace(b"application/json", kind.encode()))
+        assert read_error(client) == (400, "bad_request")
+
+
 PING, OPENS_TEXT, GOES_ON = b"\x89", b"\x01", b"\x00"  # the first byte of a frame; all but the ping say "not the last"
 EMPTY, ONE_LETTER, MASK = b"\x80", b"\x81", b"\x00" * 4
 FLOODS = {
