@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 
 from django.utils.translation import override
 from drf_spectacular.generators import SchemaGenerator
+from rest_framework.renderers import BaseRenderer
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _MAX_DEPTH = 3
@@ -64,6 +66,24 @@ class KnownSchema(SchemaGenerator):
 
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
         return read_schema()
+
+
+def rendered_once(renderer: type[BaseRenderer]) -> type[BaseRenderer]:
+    """The renderer, which writes the schema once: that takes a tenth of a second, and anybody may ask."""
+
+    class Once(renderer):  # type: ignore[misc, valid-type]  # a class that is chosen at run time
+        _schema: Any = None
+        _written = b""
+
+        def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+            if data is Once._schema:
+                return Once._written
+            written: bytes = super().render(data, accepted_media_type, renderer_context)
+            if renderer_context["response"].status_code == HTTPStatus.OK:
+                Once._written, Once._schema = written, data
+            return written
+
+    return Once
 
 
 @lru_cache(maxsize=1)

@@ -32,7 +32,7 @@ from billing.stripe import is_configured
 from core.errors import NotFound
 from core.policy import PUBLIC, with_policy
 from gilo.agent_reference import describe_reference
-from gilo.api_docs import KnownSchema, describe_api
+from gilo.api_docs import KnownSchema, describe_api, rendered_once
 from gilo.billing_page import list_features
 from gilo.demo import load_landing_demo
 from gilo.selectors import count_totals, list_agents_with_activity
@@ -190,8 +190,11 @@ class Schema(SpectacularAPIView):
     """The OpenAPI schema, JSON unless YAML is asked for (`?format=yaml`)."""
 
     policy = PUBLIC
+    api_version = settings.SPECTACULAR_SETTINGS["VERSION"]  # stands in a header: never what the address asks for
     generator_class = KnownSchema
-    renderer_classes = [OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer]
+    renderer_classes = [
+        rendered_once(kind) for kind in (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer)
+    ]
 
 
 @with_policy(PUBLIC)

@@ -4,12 +4,13 @@ import re
 
 import pytest
 from django.test import Client
+from rest_framework.response import Response
 
 from accounts.models import Role
 from agents.models import Agent
 from agents.services import deploy_agent
 from billing.plans import PLANS
-from gilo.api_docs import describe_api, read_schema
+from gilo.api_docs import describe_api, read_schema, rendered_once
 from gilo.billing_page import SHOWN_PLANS, list_features
 from tests.factories import make_agent, make_workspace
 
@@ -216,3 +217,26 @@ def test_schema_is_the_same_in_every_language(client):
     client.cookies["django_language"] = "en"
     read_schema.cache_clear()
     assert read(client, "/api/schema") == first
+
+
+class Writes:
+    """A renderer that counts."""
+
+    media_type, format = "text/x", "x"
+    count = 0
+
+    def render(self, data, accepted_media_type=None, renderer_context=None):
+        Writes.count += 1
+        return data.encode()
+
+
+def test_schema_is_written_once_and_errors_each_time():
+    once = rendered_once(Writes)
+    good, bad = ({"response": Response(status=status)} for status in (200, 405))
+    asked = [("no", bad), ("schema", good), ("schema", good), ("no", bad), ("schema", good)]
+    assert [once().render(data, None, context).decode() for data, context in asked] == [data for data, _ in asked]
+    assert Writes.count == 3
+
+
+def test_schema_takes_no_header_from_its_address(client):
+    assert client.get("/api/schema?version=%00%0d%0aX").headers["Content-Disposition"].count("1.0.0") == 1
