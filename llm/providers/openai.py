@@ -37,6 +37,7 @@ LONGEST_RETRY_AFTER = 2.0  # seconds; a provider that asks for more gets no retr
 DRAIN_TIMEOUT = 0.25  # seconds to wait for the end after [DONE], so that the connection can be used again
 MAX_ANSWER_BYTES = 8 * 1024 * 1024  # of an answer in one object
 MAX_STREAM_BYTES = 64 * 1024 * 1024  # of a stream: 300 bytes around each token
+MAX_TEXT_CHARACTERS = 1_000_000  # of a stream's text: more than any model writes, and read again with its conversation
 MAX_ERROR_BYTES = 64 * 1024
 _REASONING = re.compile(r"(?:openai/)?(?:o[1-9](?:-|$)|gpt-5)")
 _STREAM_OPTIONS = {"include_usage": True}
@@ -164,7 +165,8 @@ class _Answer:
                 return events if parser.has_content else _refuse_empty(events)
 
     def _is_endless(self) -> bool:
-        return self._size > MAX_STREAM_BYTES or time.monotonic() - self._begun > TOTAL_TIMEOUT
+        too_much = self._size > MAX_STREAM_BYTES or self._parser.written > MAX_TEXT_CHARACTERS
+        return too_much or time.monotonic() - self._begun > TOTAL_TIMEOUT
 
 
 async def _read_whole(connection: http1.Connection, endpoint: Endpoint) -> list[ModelEvent]:

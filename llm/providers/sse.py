@@ -21,6 +21,7 @@ from llm.types import Finished, ModelEvent, TextDelta, ToolCallDelta, Usage
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 MAX_TOKENS = 10_000_000  # of one answer: more than any model reads or writes
+LONGEST_REASON = 20  # characters: those that are known have 14
 _CONTENT = b'"content":'
 _MOST_TEMPLATES = 4  # servers that vary other fields from piece to piece get no template after so many
 
@@ -39,6 +40,7 @@ class StreamParser:
         "_usage",
         "done",
         "has_content",
+        "written",
     )
 
     def __init__(self) -> None:
@@ -52,6 +54,7 @@ class StreamParser:
         self._templates = 0
         self.done = False
         self.has_content = False
+        self.written = 0  # characters of text
 
     def feed(self, data: bytes) -> list[ModelEvent]:
         """The events of one read; raises ModelStreamBroken for what cannot be read, or the provider's own error."""
@@ -71,16 +74,20 @@ class StreamParser:
                     texts.append(text)
                     start = end
                     continue
-            if data.startswith(b"data:", start):  # others are comments, event names and blank lines
+            if data.startswith(b"data:", start):
                 self._read_line(data[start : line_end - 1], texts, tool_calls)
-            start = line_end
+                start = line_end
+            else:  # comments, event names and blank lines, however many
+                start = data.find(b"\ndata:", line_end - 1) + 1 or data.rfind(b"\n") + 1
         self._rest = b"" if self.done else data[start:]
         if len(self._rest) > MAX_LINE_BYTES:
             raise ModelStreamBroken(reasons.ENDLESS_LINE)
         if not (texts or tool_calls):
             return self._end() if self.done else []
         self.has_content = True
-        events: list[ModelEvent] = [TextDelta("".join(texts)), *tool_calls] if texts else tool_calls
+        text = "".join(texts)
+        self.written += len(text)
+        events: list[ModelEvent] = [TextDelta(text), *tool_calls] if texts else tool_calls
         return events + self._end() if self.done else events
 
     def close(self) -> list[ModelEvent]:
@@ -145,7 +152,7 @@ class StreamParser:
                 elif delta:
                     _read_delta(delta, texts, tool_calls)
                 if choice.get("finish_reason"):
-                    self._finish_reason = str(choice["finish_reason"])
+                    self._finish_reason = _read_reason(choice["finish_reason"])
                 elif type(content) is str and content and self._templates < _MOST_TEMPLATES:
                     self._learn(line, content)
             if chunk.get("usage"):
@@ -174,7 +181,7 @@ def read_whole_answer(body: bytes) -> list[ModelEvent]:
         _read_delta(choice["message"], texts, tool_calls)
         usage: list[ModelEvent] = [_read_usage(answer["usage"])] if answer.get("usage") else []
         text: list[ModelEvent] = [TextDelta("".join(texts))] if texts else []
-        return [*text, *tool_calls, *usage, Finished(str(choice.get("finish_reason") or "stop"))]
+        return [*text, *tool_calls, *usage, Finished(_read_reason(choice.get("finish_reason") or "stop"))]
     except (orjson.JSONDecodeError, AttributeError, TypeError, LookupError, ValueError):
         raise ModelRejected(reasons.NOT_COMPATIBLE) from None
 
@@ -212,6 +219,12 @@ def _read_delta(delta: dict[str, Any], texts: list[str], tool_calls: list[ModelE
 def _join_parts(content: list[Any]) -> str:
     # some providers send a list of parts, thoughts among them: only the text is the answer
     return "".join(str(part.get("text") or "") for part in content if part.get("type") == "text")
+
+
+def _read_reason(value: Any) -> str:
+    # It is stored in a column of 20 characters, and nonsense must not keep the answer itself from being stored.
+    reason = str(value)
+    return reason if len(reason) <= LONGEST_REASON and reason.isprintable() else "stop"
 
 
 def _read_usage(usage: dict[str, Any]) -> Usage:

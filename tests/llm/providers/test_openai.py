@@ -232,7 +232,7 @@ async def test_stream_chat_that_falls_silent_keeps_the_partial(
     assert text_of(events).startswith("word0 ")
 
 
-@pytest.mark.parametrize("limit", ["TOTAL_TIMEOUT", "MAX_STREAM_BYTES"])
+@pytest.mark.parametrize("limit", ["TOTAL_TIMEOUT", "MAX_STREAM_BYTES", "MAX_TEXT_CHARACTERS"])
 async def test_stream_chat_that_never_ends_is_cut(
     fake_model: FakeModel, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:

@@ -208,3 +208,25 @@ def test_parser_never_fails_otherwise(data: bytes) -> None:
         parser.close()
     except errors.ModelError:
         pass
+
+
+def test_comments_are_skipped_between_and_before_lines() -> None:
+    noise = b": wait\n\nevent: x\n" * 1000 + b"\r\n"
+    stream = (
+        noise + line("a") + noise + line("b").replace(b"\n\n", b"\n") + line("c") + noise + line(finish="stop") + DONE
+    )
+    for size in (len(stream), 1000, 7):
+        assert text_of(parse(*(stream[at : at + size] for at in range(0, len(stream), size)))) == "abc"
+
+
+@pytest.mark.parametrize("reason", ["x" * 21, "a\x00b", "a\nb", {"a": [1, 2, 3, 4, 5, 6]}])
+def test_finish_reason_that_cannot_be_stored_counts_as_the_usual_one(reason: object) -> None:
+    body = {"choices": [{"message": {"content": "a"}, "finish_reason": reason}]}
+    for events in (parse(line("a", reason), DONE), read_whole_answer(orjson.dumps(body))):
+        assert events[-1] == Finished("stop")
+
+
+def test_words_of_a_provider_hold_no_nul() -> None:
+    with pytest.raises(errors.ModelError) as raised:
+        parse(b"data: " + orjson.dumps({"error": {"message": "no\x00 way"}}) + b"\n\n")
+    assert "no way" in raised.value.message
