@@ -17,6 +17,7 @@ WINDOW_TOKENS = 250  # the model sees 254 at once; shorter windows found no more
 _EARLIEST_END = 300  # tokens: no chunk is cut shorter for the sake of a fine border
 _LONGEST_WORD = 400  # characters: what runs on longer (base64, a table's rule) is cut like words
 _CHUNK_CHARACTERS = 6000
+_OVERLAP_CHARACTERS = 600  # words of base64 and the like have one token however long they are
 _BLOCK_CHARACTERS = 40_000
 
 _PIECE = re.compile(rf"\S{{1,{_LONGEST_WORD}}}")
@@ -121,6 +122,8 @@ def _overlap_start(words: list[_Word], first: int, after: int) -> int:
         return after - 1
     start, tokens, at_sentence = after, 0, None
     while start > first + 1 and tokens + words[start - 1].tokens <= OVERLAP_TOKENS:
+        if words[after - 1].end - words[start - 1].start > _OVERLAP_CHARACTERS:
+            break
         start -= 1
         tokens += words[start].tokens
         if words[start - 1].border and tokens >= OVERLAP_TOKENS // 3:

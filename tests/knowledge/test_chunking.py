@@ -3,6 +3,7 @@
 import itertools
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,3 +72,11 @@ def test_split_windows_cover_the_chunk_within_what_the_model_sees():
     assert len(windows) == 2
     assert all(count(window) <= 254 for window in windows)
     assert "".join(windows).replace(" ", "").replace("\n", "") == content.replace(" ", "").replace("\n", "")
+
+
+@pytest.mark.parametrize("length", [101, 399, 400, 5000])
+def test_overlap_of_endless_words_does_not_multiply_the_text(length):
+    text = " ".join(f"{number:0{length}}" for number in range(200_000 // length))
+    chunks = [content for content, _ in split_text(text)]
+    assert sum(map(len, chunks)) < 1.2 * len(text)
+    assert all(chunk in text for chunk in chunks)
