@@ -229,7 +229,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 # --- Accounts ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.hashers.Argon2InTurns"]
 LOGIN_URL = "/login"
 CSRF_FAILURE_VIEW = "accounts.views.refuse_cross_site"
 LOGIN_REDIRECT_URL = "/dashboard"
