@@ -1,10 +1,12 @@
 """Documents as jobs: who works on which, and until when. A message to the queue only says "there is work".
 
 A claim takes the document that is fair: workspaces take turns, each in the order of its uploads, so ten thousand
-documents of one do not hold up another's first. Every write of a worker goes through its `Lease`, which fails when
+documents of one do not hold up another's first; and a long document goes back into the queue when its turn is over.
+Every write of a worker goes through its `Lease`, which fails when
 somebody else holds the document now or it was deleted.
 """
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +21,7 @@ from knowledge.embedding import current_model
 from knowledge.models import UNFINISHED, Document, DocumentStatus
 
 MAX_CRASHES = 3
+_RENEWALS = 6  # while a lease runs
 _RETRY_SECONDS = (5, 15, 30, 60)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -39,9 +42,11 @@ class Lease:
 
     document_id: UUID
     token: UUID = field(default_factory=uuid4)
+    _written_at: float = field(default_factory=time.monotonic)
 
     def write(self, **changes: Any) -> None:
         """Change the document and renew the lease, or raise LeaseLost. Locks the row until the transaction ends."""
+        self._written_at = time.monotonic()
         changes.setdefault("leased_until", _lease_end())
         held = Document.objects.filter(pk=self.document_id, lease_token=self.token)
         if not held.update(updated_at=timezone.now(), **changes):
@@ -49,6 +54,11 @@ class Lease:
 
     def renew(self) -> None:
         self.write()
+
+    def keep(self) -> None:
+        """Renew the lease unless that was done a moment ago: for work that goes on in many small steps."""
+        if time.monotonic() - self._written_at >= settings.DOCUMENT_LEASE_SECONDS / _RENEWALS:
+            self.renew()
 
     def release(self, **changes: Any) -> None:
         """The last write: the document is free again."""
@@ -75,6 +85,11 @@ def due_documents() -> QuerySet[Document]:
         Q(leased_until=None) | Q(leased_until__lt=now),
         Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
     )
+
+
+def do_others_wait(workspace_id: UUID) -> bool:
+    """Whether another workspace has a document that somebody should work on now."""
+    return due_documents().exclude(workspace_id=workspace_id).exists()
 
 
 def retry_delay(attempts: int) -> timedelta:

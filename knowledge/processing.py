@@ -7,6 +7,7 @@ its own. So a worker that dies loses at most one batch, the next one goes on aft
 import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,15 +22,17 @@ from knowledge.chunking import ChunkText, split_sections, split_windows
 from knowledge.embedding import Embedder, get_embedder
 from knowledge.errors import EmbeddingRejected, EmbeddingUnavailable
 from knowledge.indexing import insert_chunks
-from knowledge.jobs import Lease, LeaseLost, claim_next, retry_delay
+from knowledge.jobs import Lease, LeaseLost, claim_next, do_others_wait, retry_delay
 from knowledge.lexical import detect_language
 from knowledge.loaders.types import LoadError, Section
 from knowledge.models import Chunk, ChunkVector, Document, DocumentStatus
 from knowledge.parsing import parse_file
 from knowledge.sniffing import kind_of
+from knowledge.tasks import wake_worker
 
 logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5  # for what should not happen; an embedding service that is down is waited for as long as it takes
+TURN_SECONDS = 5.0  # of embedding, after which another workspace's document comes first
 _EMBED_CHUNKS = 8
 
 
@@ -73,26 +76,27 @@ def _read(document: Document, lease: Lease) -> None:
         _local_copy(document) as path,
         parse_file(path, kind_of(document.mime_type).name, while_waiting=lease.renew) as sections,
     ):
-        counter = _SectionCounter(sections, lease)
-        chunks = list(split_sections(counter))
+        counter = _PageCounter(sections)
+        chunks = []
+        for chunk in split_sections(counter):  # a text without pages is one section, and may take minutes
+            chunks.append(chunk)
+            lease.keep()
     if not any(character.isalnum() for chunk in chunks for character in chunk.content):
         raise LoadError("no_text", _no_text_message(document))
     _store_chunks(document, lease, chunks, counter.pages)
 
 
-class _SectionCounter:
-    """Passes sections on; counts pages and keeps the lease alive meanwhile."""
+class _PageCounter:
+    """Passes sections on and counts their pages."""
 
-    def __init__(self, sections: Iterator[Section], lease: Lease) -> None:
-        self._sections, self._lease = sections, lease
+    def __init__(self, sections: Iterator[Section]) -> None:
+        self._sections = sections
         self.pages: int | None = None
 
     def __iter__(self) -> Iterator[Section]:
-        for number, section in enumerate(self._sections):
+        for section in self._sections:
             if section.page is not None:
                 self.pages = section.page
-            if number % 50 == 49:
-                self._lease.renew()
             yield section
 
 
@@ -104,11 +108,14 @@ def _store_chunks(document: Document, lease: Lease, texts: list[ChunkText], page
             language=language, crashes=0,
         )  # fmt: skip
         insert_chunks(document, texts, language)
+        lease.renew()  # it began to run before all that was written
     document.chunk_count, document.language = len(texts), language
 
 
 def _embed(document: Document, lease: Lease) -> None:
+    """Go on where the last vectors end, until all are there or, the turn being over, somebody else has waited."""
     embedder = get_embedder()
+    turn_ends = time.monotonic() + TURN_SECONDS
     position = _first_without_vectors(document, embedder.name)
     while batch := list(_chunks_from(document, position)):
         vectors = _make_vectors(document, batch, embedder)
@@ -116,6 +123,11 @@ def _embed(document: Document, lease: Lease) -> None:
         with transaction.atomic():
             lease.write(chunks_embedded=position, crashes=0, error_code="", error_message="")
             ChunkVector.objects.bulk_create(vectors, ignore_conflicts=True)
+        is_over = time.monotonic() >= turn_ends and position < document.chunk_count
+        if is_over and do_others_wait(document.workspace_id):
+            lease.release(attempts=0)
+            wake_worker()
+            return
     with transaction.atomic():
         lease.release(
             status=DocumentStatus.READY, embedding_model=embedder.name, chunks_embedded=document.chunk_count,
