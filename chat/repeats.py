@@ -94,6 +94,7 @@ async def start_once(turn: Turn, key: str, body: bytes) -> Answering:
         raise ValidationFailed(
             f"`Idempotency-Key` may hold up to {KEY_LENGTH} printable ASCII characters.", param="Idempotency-Key"
         )
+    key = _own_name(turn.principal, key)
     # the agent belongs to the request as much as its body does
     digest = hashlib.sha256(turn.channel.encode() + b"\0" + body).hexdigest()
     found = await _find(turn.principal, key, digest)
@@ -111,6 +112,13 @@ async def start_once(turn: Turn, key: str, body: bytes) -> Answering:
 async def forget_old_keys() -> None:
     """End the day of idempotency keys."""
     await fetch_all(_FORGET_QUERY)
+
+
+def _own_name(principal: Principal, key: str) -> str:
+    """A widget's key is shared by all its visitors, who cannot know what names the others chose."""
+    if not principal.end_user:
+        return key
+    return hashlib.sha256(f"{principal.end_user}\0{key}".encode()).hexdigest()
 
 
 async def _find(principal: Principal, key: str, digest: str) -> StoredAnswer | None:

@@ -8,6 +8,7 @@ from asgiref.sync import async_to_sync
 
 from chat.models import Conversation, Run
 from chat.repeats import forget_old_keys
+from tests.chat.visiting import make_visitor, make_widget_key
 
 
 def post(client, key="once", message="Hello", **fields):
@@ -84,3 +85,13 @@ def test_key_is_free_again_after_a_day(client_with_key):
     async_to_sync(forget_old_keys)()
     run.refresh_from_db()
     assert run.idempotency_key == ""
+
+
+def test_visitors_of_one_key_choose_their_names_apart(server, agent):
+    key = make_widget_key(agent)
+    one, other = make_visitor(server, key), make_visitor(server, key)
+    first, repeated, others = post(one), post(one), post(other)
+    assert first.status_code == repeated.status_code == others.status_code == 200
+    assert first.json() == repeated.json()
+    assert others.json()["run_id"] != first.json()["run_id"]
+    assert post(one, message="Something else").status_code == 422
