@@ -27,6 +27,7 @@ LIST_TIMEOUT = 10.0  # seconds
 CHAT_TIMEOUT = 30.0  # seconds: a local server may load the model first
 PROBE_TOKENS = 16
 MOST_SUGGESTIONS = 3
+MOST_MODELS = 2_000  # more than any provider has
 
 
 class _Failed(Exception):
@@ -76,6 +77,8 @@ class _Probe:
             message, self.ok = _(error.message), False
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             message, self.ok = self._explain(error), False
+        except RecursionError:  # a hundred thousand brackets
+            message, self.ok = _not_compatible(), False
         self.steps.append(Step(name, self.ok, message, round((time.monotonic() - begun) * 1000)))
 
     def check_address(self) -> str:
@@ -179,11 +182,11 @@ def _list_names(client: openai.OpenAI) -> list[str]:
     try:
         page: Any = client.models.list()
         names = [model.id for model in page.data]
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, RecursionError):
         raise _Failed(_not_compatible()) from None
     if not all(isinstance(name, str) for name in names):
         raise _Failed(_not_compatible())
-    return sorted(names)
+    return sorted(name for name in names if name.isprintable())[:MOST_MODELS]
 
 
 def _not_compatible() -> str:

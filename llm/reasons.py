@@ -54,7 +54,7 @@ def say(reason: str, words: str = "", **values: object) -> str:
 
 def tidy_words(words: object, api_key: str = "") -> str:
     """A provider's words in one line, not too long, such as can be stored; some repeat the key that they were sent."""
-    text = " ".join(str(words or "").replace("\x00", " ").split())
+    text = " ".join(str(words or "").replace("\x00", " ").encode("utf-8", "replace").decode().split())
     return (text.replace(api_key, "…") if api_key else text)[:MAX_WORDS]
 
 
