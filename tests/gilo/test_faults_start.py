@@ -277,6 +277,22 @@ def test_restarted_database_costs_503_and_recovers_within_five_seconds(data_dir)
         assert time.monotonic() - restarted < 5
 
 
+def test_frozen_database_is_told_while_it_is_frozen(data_dir):
+    with running(data_dir, is_first_start=False) as gilo:
+        postmaster = server(data_dir).pid
+        assert postmaster
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        processes = [postmaster, *map(int, children)]
+        try:
+            for process in processes:
+                os.kill(process, signal.SIGSTOP)
+            assert [gilo.health(timeout=15) for _ in range(2)] == [503, 503]
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
+        wait_until(lambda: gilo.health() == 200, 10, "health after the frost")
+
+
 @pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
 def test_production_shape_with_database_and_redis_of_their_own(data_dir, tmp_path):
     """DATABASE_URL to a server that another process runs, REDIS_URL to a real Redis, the worker apart."""
