@@ -12,6 +12,7 @@ from knowledge.chunking import ChunkText
 from knowledge.models import AgentTerm, Chunk, ChunkTerms, Document
 
 _INSERT_ROWS = 200
+_COUNTED_TERMS = 10_000
 
 _COUNT_TERMS = f"""
 INSERT INTO {AgentTerm._meta.db_table} (agent_id, term, chunks)
@@ -73,8 +74,10 @@ def _to_vector(weights: dict[int, float]) -> SparseVector:
 
 def _count_terms(agent_id: UUID, found: Counter[int], chunks: int, *, sign: int) -> None:
     # Last in its transaction: documents of one agent wait here for each other, and nowhere else.
-    counts = {**found, lexical.CHUNK_COUNTER: chunks}
-    terms = sorted(counts)
+    found[lexical.CHUNK_COUNTER] = chunks
+    terms = iter(found)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"knowledge:{agent_id}"])
-        cursor.execute(_COUNT_TERMS, [agent_id, terms, [sign * counts[term] for term in terms]])
+        # A few at a time: to sort and write a million holds up the other threads for a second.
+        while some := sorted(islice(terms, _COUNTED_TERMS)):
+            cursor.execute(_COUNT_TERMS, [agent_id, some, [sign * found[term] for term in some]])

@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from knowledge import processing
-from knowledge.models import Chunk, ChunkVector, Document
+from knowledge import indexing, processing
+from knowledge.models import AgentTerm, Chunk, ChunkVector, Document
 from knowledge.processing import process_next
 from tests import factories
 from tests.knowledge.test_faults import LONG, outcome
@@ -64,3 +64,13 @@ def test_lease_is_kept_while_one_long_text_is_cut(upload, settings):
     first_insert = next(at for at, sql in enumerate(before_chunks) if sql.startswith('INSERT INTO "knowledge_chunk"'))
     renewals = [sql for sql in before_chunks[:first_insert] if sql.startswith('UPDATE "knowledge_document"')]
     assert len(renewals) >= Chunk.objects.count() > 10
+
+
+def test_terms_are_counted_a_few_at_a_time(learn, agent, monkeypatch):
+    monkeypatch.setattr(indexing, "_COUNTED_TERMS", 3)
+    with CaptureQueriesContext(connection) as queries:
+        learn("a.txt", b"One apple, two pears, three plums, four figs.")
+    counted = dict(AgentTerm.objects.filter(agent=agent).values_list("term", "chunks"))
+    assert set(counted.values()) == {1}
+    statements = [query for query in queries if "INSERT INTO knowledge_agentterm" in query["sql"]]
+    assert len(statements) == -(-len(counted) // 3) > 2
