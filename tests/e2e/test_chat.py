@@ -129,3 +129,11 @@ def test_answer_goes_on_after_the_connection_was_lost(builder: Visit) -> None:
     builder.context.set_offline(False)
     expect(answer(page)).to_have_attribute("data-state", "complete", timeout=30_000)
     assert answer(page).locator(".prose").inner_text().split() == [f"word{number}" for number in range(60)]
+
+
+def test_answer_that_is_nested_too_deeply_is_shown_as_it_is(builder: Visit) -> None:
+    page = builder.page
+    ask(page, f"SAY:{'>' * 4000}bottom")
+    expect(answer(page)).to_have_attribute("data-state", "complete")
+    expect(answer(page).locator(".prose")).to_contain_text(">>>>bottom")
+    expect(answer(page).get_by_role("button", name="Good answer")).to_be_attached()

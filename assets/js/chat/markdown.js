@@ -57,7 +57,15 @@ const marked = new Marked({
 });
 
 /** The top-level blocks of a text, each with its source in `raw`. */
-export const splitBlocks = (text) => marked.lexer(text);
+export function splitBlocks(text) {
+  try {
+    return marked.lexer(text);
+  } catch {
+    return [plainBlock(text)]; // thousands of quotes in one another: deeper than the stack
+  }
+}
+
+const plainBlock = (text) => ({ type: "paragraph", raw: text, text, tokens: [{ type: "text", raw: text, text }] });
 
 /** One block as a fragment. `context`: {citations: Map(index → citation), onCite, t}. */
 export function renderBlock(token, context) {
