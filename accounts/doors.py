@@ -76,10 +76,10 @@ async def authenticate_scope(scope: Scope) -> Principal | None:
     if "authorization" in headers:
         return await _authenticate_bearer(headers)
     key = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
-    if not key or not is_session_key(key):
+    if not key:
         return None
     _refuse_other_sites(scope, headers)
-    return await _principal_of_session(key, headers, None)
+    return await _principal_of_session(key, headers, None) if is_session_key(key) else None
 
 
 async def check_still_allowed(principals: Sequence[Principal]) -> list[bool]:
