@@ -174,6 +174,12 @@ def test_workspace_page_renames_for_owners_only():
     assert "disabled" in read(viewer, "/settings/workspace")
 
 
+def test_docs_travel_compressed(client):
+    response = client.get("/docs", headers={"Accept-Encoding": "gzip"})
+    assert response["Content-Encoding"] == "gzip"
+    assert len(response.content) < 60_000
+
+
 def test_docs_show_every_operation_of_the_schema(client):
     page = read(client, "/docs")
     paths = {operation.path for group in describe_api() for operation in group.operations}
