@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from agents.models import Agent, ApiKey
 from billing.usage import DIMENSIONS, Share, list_details, sum_usage
 from chat.models import Channel
+from llm.types import OFFLINE_ID
 
 SHOWN_SHARES = 20
 _CHART_WIDTH, _CHART_HEIGHT, _GAP = 720.0, 140.0, 3.0
@@ -53,7 +54,7 @@ def _names(workspace_id: UUID, by: str, ids: list[str]) -> dict[str, str]:
     if by == "channel":
         return {value: str(label) for value, label in Channel.choices}
     if by == "model":
-        return {"": _("No model")}
+        return {"": _("No model"), OFFLINE_ID: _("Demo model")}
     if by not in {"agent", "key"}:
         return {}
     model: Any = Agent if by == "agent" else ApiKey

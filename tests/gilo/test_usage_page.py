@@ -45,9 +45,10 @@ def test_the_page_tells_what_was_used_by_agent_channel_model_and_key(builder: An
     make_key(agent, "Website")
     record(agent, api_key_id=agent.api_keys.get().pk)
     record(agent, channel="widget", cost_usd=Decimal("2"))
+    record(agent, model="offline", cost_usd=Decimal(0))
     record(make_agent(make_workspace()[0]), cost_usd=Decimal("700"))  # another workspace's
     page = builder.get("/settings/usage?period=30").content.decode()
-    for shown in ("$2.01", "Nora &lt;b&gt;", "Widget", "gpt-x", "Website", "Without a key"):
+    for shown in ("$2.01", "Nora &lt;b&gt;", "Widget", "gpt-x", "Demo model", "Website", "Without a key"):
         assert shown in page, shown
     assert "700" not in page
     assert page.count('class="usage__bar"') == 30
