@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from agents.config import AgentConfig
-from agents.deployment import describe_urls
+from agents.deployment import describe_urls, find_hosted_key, hosted_url
 from agents.models import Agent
 from agents.snippets import Addresses, Snippet, make_snippets
 
@@ -37,6 +37,8 @@ def describe_deploy_tab(agent: Agent, config: AgentConfig) -> dict[str, Any]:
     return {
         "deploy_parts": [part for part in PARTS if _exists(part[2])],
         "addresses": addresses,
+        "is_hosted": find_hosted_key(agent) is not None,
+        "hosted_url": hosted_url(agent),
         "key_scopes": SCOPE_TEXTS,
         "snippets": make_snippets_for(agent, config),
     }

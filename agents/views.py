@@ -17,6 +17,8 @@ from agents.models import Agent
 from agents.selectors import get_agent
 from agents.services import is_editable
 from core.policy import with_policy
+from llm.selectors import current_source, list_endpoints
+from llm.types import OFFLINE_ID
 
 # tab, its name, its icon
 TABS = (
@@ -75,6 +77,7 @@ def builder(request: HttpRequest, agent_id: UUID) -> HttpResponse:
         "can_manage_keys": is_allowed(principal, "api_key.edit"),
         "site_url": settings.SITE_URL,
         "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
+        "default_is_demo": current_source(list_endpoints(principal.workspace_id)) == OFFLINE_ID,
     }
     return render(request, "agents/builder.html", _page(request, agent, data))
 

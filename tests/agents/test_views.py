@@ -7,6 +7,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import Membership, Role, Workspace
+from agents.deployment import update_deployment
+from llm.models import ModelEndpoint
 from tests.factories import make_agent, make_user
 
 pytestmark = pytest.mark.django_db
@@ -75,3 +77,16 @@ def test_builder_asks_the_database_a_fixed_number_of_times(client, owner, agent,
     page_of(client, agent)
     with django_assert_max_num_queries(12):
         page_of(client, agent)
+
+
+def test_builder_says_at_once_what_would_move_the_page_later(client, owner, agent):
+    client.force_login(owner)
+    page = page_of(client, agent)
+    assert data_of(page)["default_is_demo"] is True
+    assert re.search(r"data-hosted-address hidden", page)
+    place = {"name": "Mine", "base_url": "https://models.example/v1", "default_model": "m"}
+    ModelEndpoint.objects.create(workspace=agent.workspace, is_default=True, **place)
+    update_deployment(agent=agent, actor=owner, hosted_enabled=True)
+    page = page_of(client, agent)
+    assert data_of(page)["default_is_demo"] is False
+    assert not re.search(r"data-hosted-address hidden", page)

@@ -43,7 +43,7 @@ export function setUpModels(store, autosave, t, onModels) {
     }
   };
   search.addEventListener("input", render);
-  list.replaceChildren(...[1, 2, 3].map(() => h("div", { class: "skeleton models__skeleton" })));
+  list.replaceChildren(...[1, 2].map(() => h("div", { class: "skeleton models__skeleton" })));
   store.subscribe((_agent, isReplaced) => isReplaced && models.length > 0 && render());
   load();
 }

@@ -75,14 +75,14 @@ const versions = new Versions(store, autosave, t);
 const chat = setUpPlayground(store, autosave, t);
 setUpKnowledge(document.getElementById("knowledge"), store.agent);
 
-let defaultModel = null;
+let isDemoByDefault = store.agent.default_is_demo; // known before the list of models, so that nothing moves
 setUpModels(store, autosave, t, (answer) => {
-  defaultModel = answer.data.find((model) => model.is_default) ?? null;
+  isDemoByDefault = answer.data.find((model) => model.is_default)?.model === "offline";
   showDemo();
 });
 const showDemo = () => {
   const { model, endpoint_id: endpoint } = store.config;
-  chat.setDemo(model === "offline" || (!model && !endpoint && defaultModel?.model === "offline"));
+  chat.setDemo(model === "offline" || (!model && !endpoint && isDemoByDefault));
 };
 store.subscribe(showDemo);
 

@@ -61,6 +61,7 @@ class WidgetPanel {
 
   #showNewKey(isShown) {
     const hasKeys = this.keys.length > 0;
+    this.#find("[data-wait]").hidden = true;
     this.#find("[data-key-form]").hidden = !isShown;
     this.#find("[data-cancel-key]").hidden = !hasKeys;
     this.#find("[data-another-key]").hidden = isShown || !hasKeys;
