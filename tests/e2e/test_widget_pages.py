@@ -14,7 +14,9 @@ def agent(browser: Any, site: Any, member: Any) -> str:
     """An agent of the offline model; its id."""
     context = browser.new_context(storage_state=member, base_url=site.url)
     page = context.new_page()
-    agent_id = create_agent(page, site.url, "Front door").rsplit("/", 1)[1]
+    agent_id = create_agent(page, site.url, "The front door of the house with the longest name in the street").rsplit(
+        "/", 1
+    )[1]
     looks = {"model": "offline", "welcome_message": "Come in.", "suggested_questions": ["Who are you?"]}
     assert page.request.patch(f"/api/agents/{agent_id}/config", data=looks, **proof(page, site.url)).ok
     context.close()
