@@ -97,13 +97,15 @@ def visitor(browser: Browser, home: str) -> Iterator[Visitor]:
     """Open a window: `visitor(state=…, width=…, locale=…)`. Every error in it fails the test at its end."""
     visits: list[Visit] = []
 
-    def start(state: Any = None, width: int = 1280, locale: str = "en-GB") -> Visit:
+    def start(state: Any = None, width: int = 1280, locale: str = "en-GB", touch: bool = False) -> Visit:
         context = browser.new_context(
             viewport={"width": width, "height": 860},
             color_scheme="light",
             locale=locale,
             storage_state=state,
             reduced_motion="reduce",
+            has_touch=touch,
+            is_mobile=touch,
         )
         visit = Visit(context, context.new_page(), home)
         visit.watch(visit.page)

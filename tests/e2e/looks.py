@@ -10,6 +10,26 @@ AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.m
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]
 PHONE = 360  # pixels
+# What a finger cannot hit: lower than 40 px, or narrower where it holds no words. Links within a text are as high as
+# the text. A label belongs to its control, and so does what ::before or ::after lay around it.
+SMALL_TARGETS = """() => {
+  const around = (element, side) => Math.max(0, ...["::before", "::after"].map((name) => {
+    const style = getComputedStyle(element, name);
+    return style.content !== "none" && style.position === "absolute" ? -parseFloat(style[side]) || 0 : 0;
+  }));
+  const widest = (element) => element.closest("label") ?? element;
+  const isShown = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true })
+    && getComputedStyle(element).display !== "inline" && !element.matches(".skip, .sr-only, .sr-only *");
+  return [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [role=tab]")]
+    .filter((element) => isShown(element) && !element.disabled).map((element) => {
+      const box = widest(element).getBoundingClientRect();
+      const height = box.height + around(element, "top") + around(element, "bottom");
+      const width = box.width + around(element, "left") + around(element, "right");
+      const fewest = element.textContent.trim() ? 24 : 40;
+      const size = `${Math.round(width)} x ${Math.round(height)}`;
+      return height < 39.5 || width < fewest - 0.5 ? `${element.outerHTML.slice(0, 90)}: ${size} px` : null;
+    }).filter(Boolean);
+}"""
 
 
 @cache
@@ -46,6 +66,11 @@ def _run_axe(page: Page | Frame, within: str, rules: dict[str, Any], where: str 
         for violation in found
         for node in violation["nodes"]
     ]
+
+
+def find_small_targets(page: Page) -> list[str]:
+    """What is too small for a finger, on a page of a phone with a touch screen."""
+    return [f"{page.url}: {found}" for found in page.evaluate(SMALL_TARGETS)]
 
 
 def find_overflow(page: Page) -> list[str]:

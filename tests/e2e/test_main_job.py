@@ -39,6 +39,7 @@ def test_new_user_gets_a_cited_answer_from_a_document(visitor: Visitor, tmp_path
     expect(sheet).to_contain_text("manual.pdf")
     expect(sheet).to_contain_text("Page 2")
     expect(sheet.locator(".source__text")).to_contain_text("from the day of purchase")
+    assert sheet.locator(".source__bar").evaluate("bar => bar.clientWidth") < 100  # beside its number, also on a phone
 
 
 NOTES = """# Opening hours

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Visit, Visitor, answer, ask, create_agent, sign_up
-from tests.e2e.looks import PHONE, find_violations, look_at
+from tests.e2e.looks import PHONE, find_small_targets, find_violations, look_at
 
 PUBLIC = ("/", "/login", "/signup", "/password/reset", "/docs", "/nowhere")
 PRIVATE = (
@@ -50,6 +50,15 @@ def test_pages_are_accessible_and_fit_a_phone(visitor: Visitor, member: Any, age
 def test_public_pages_are_accessible_signed_out(visitor: Visitor) -> None:
     visit = visitor()
     faults = [fault for path in SIGNED_OUT for fault in look_at(show(visit, path))]
+    assert not faults, "\n".join(faults)
+
+
+def test_everything_on_a_phone_is_large_enough_for_a_finger(visitor: Visitor, member: Any, agent_path: str) -> None:
+    visit = visitor(state=member, width=PHONE, touch=True)
+    visit.allowed.append("404 (Not Found)")
+    faults = []
+    for path in [*PUBLIC, *PRIVATE, "/store", *(f"{agent_path}?tab={tab}" for tab in TABS)]:
+        faults += find_small_targets(show(visit, path))
     assert not faults, "\n".join(faults)
 
 
@@ -144,6 +153,8 @@ def test_states_of_the_builder_are_accessible(visitor: Visitor, member: Any, age
     page.get_by_role("button", name="Past conversations").click()
     expect(page.locator(".history__row").first).to_be_visible()
     found += find_violations(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Past conversations")).to_be_focused()
     page.get_by_role("tab", name="Deploy").click()
     page.get_by_role("tab", name="API keys").click()
     page.get_by_role("button", name="Create an API key").click()

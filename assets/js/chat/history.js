@@ -22,7 +22,7 @@ export class History {
       icon("plus"),
       t("newConversation"),
     );
-    const close = iconButton("x", t("closeHistory"), () => this.close());
+    const close = iconButton("x", t("closeHistory"), () => this.#dismiss());
     this.element = h(
       "section",
       { class: "history", "aria-label": t("history"), hidden: true, onkeydown: (event) => this.#onKey(event) },
@@ -39,6 +39,7 @@ export class History {
 
   async show(currentId) {
     this.currentId = currentId;
+    this.opener = document.activeElement;
     this.element.hidden = false;
     this.list.replaceChildren(...[1, 2, 3].map(() => h("li", { class: "skeleton history__skeleton" })));
     this.element.querySelector("button").focus();
@@ -143,6 +144,12 @@ export class History {
   #onKey(event) {
     if (event.key !== "Escape") return;
     event.stopPropagation();
+    this.#dismiss();
+  }
+
+  /** Closed without a choice: the focus goes back to where it came from. */
+  #dismiss() {
     this.close();
+    this.opener?.focus();
   }
 }

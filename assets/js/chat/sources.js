@@ -51,7 +51,7 @@ export class SourceSheet {
 
   #score(score) {
     const best = Math.max(...this.all.map((citation) => citation.score ?? 0)) || 1;
-    const label = this.t("score", { score: formatNumber(score, { maximumFractionDigits: 2 }) });
+    const label = this.t("score", { score: formatNumber(score, { minimumFractionDigits: 2, maximumFractionDigits: 2 }) });
     const bar = h("meter", { class: "score-bar source__bar", min: 0, max: best, value: score, "aria-label": label });
     return h("span", {}, icon("gauge"), label, bar);
   }

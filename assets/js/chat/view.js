@@ -125,6 +125,7 @@ export class ChatView {
   }
 
   keepAtNewest() {
+    if (this.list.childElementCount === 0) return; // the welcome is read from its top
     if (this.atEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
     else this.newest.hidden = false;
   }

@@ -53,7 +53,7 @@ function makeResult(passage, best, t) {
   const number = h(
     "span",
     { class: "result__score num" },
-    formatNumber(passage.score, { maximumSignificantDigits: 3 }),
+    formatNumber(passage.score, { minimumFractionDigits: 2, maximumFractionDigits: 2 }),
   );
   const text = h("div", { class: "result__text", dir: "auto" });
   showPassage(text, passage.filename, passage.content, t);
