@@ -48,7 +48,6 @@ def landing(request: HttpRequest) -> HttpResponse:
         "samples": _code_samples(),
         "plans": _describe_plans() if settings.BILLING else (),
         "sells": is_configured(),
-        "demo_agent": DEMO,
         "demo": demo and demo.as_json(),
     }
     return render(request, "gilo/landing.html", page)
@@ -215,9 +214,6 @@ class _SampleAgent:
     @property
     def id(self) -> str:
         return self.name
-
-
-DEMO = _SampleAgent("Support Nord")
 
 
 def _code_samples() -> dict[str, str]:

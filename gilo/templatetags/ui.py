@@ -8,8 +8,9 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 from agents.config import GRADIENTS, Appearance
 from core.money import format_dollars, format_mills, format_minor
@@ -17,6 +18,14 @@ from core.money import format_dollars, format_mills, format_minor
 register = template.Library()
 
 _DEFAULT_LOOK = Appearance()
+# The pictures of the product, with the size that each has on the page.
+_SCREENS = {
+    "builder": (1280, 760),
+    "chat": (360, 620),
+    "instructions": (368, 200),
+    "knowledge": (368, 200),
+    "code": (368, 150),
+}
 _gradient_ids = count(1)
 _NAME = re.compile(r"`([^`\n]+)`")
 _TOKENS = re.compile(
@@ -30,6 +39,31 @@ def icon(name: str, css_class: str = "", label: str = "") -> SafeString:
     """One icon of the sprite. Without a label it is decoration and hidden from screen readers."""
     named = format_html(' role="img" aria-label="{}"', label) if label else SafeString(' aria-hidden="true"')
     return format_html('<svg class="icon {}"{}><use href="{}#{}"/></svg>', css_class, named, static("icons.svg"), name)
+
+
+@register.simple_tag
+def screenshot(name: str, alt: str, phone: str = "") -> SafeString:
+    """A picture of the product in the page's language, in light and in dark, of which the style sheet shows one.
+
+    `phone` names what narrow screens show instead. scripts/take_screenshots.py makes them all.
+    """
+    return format_html_join("", "{}", ((_picture(name, alt, phone, theme),) for theme in ("light", "dark")))
+
+
+def _picture(name: str, alt: str, phone: str, theme: str) -> SafeString:
+    small = ""
+    if phone:
+        source = '<source media="(max-width: 600px)" srcset="{}" width="{}" height="{}">'
+        small = format_html(source, _screen_url(phone, theme), *_SCREENS[phone])
+    return format_html(
+        '<picture class="screen screen--{}">{}<img src="{}" width="{}" height="{}" alt="{}" loading="lazy"></picture>',
+        theme, small, _screen_url(name, theme), *_SCREENS[name], alt,
+    )  # fmt: skip
+
+
+def _screen_url(name: str, theme: str) -> str:
+    language = "fr" if (get_language() or "").startswith("fr") else "en"
+    return static(f"images/screen-{name}-{language}-{theme}.webp")
 
 
 @register.simple_tag

@@ -1,4 +1,8 @@
+import re
 from dataclasses import dataclass
+
+import pytest
+from django.conf import settings
 
 from agents.config import Appearance
 from gilo.templatetags import ui
@@ -40,3 +44,14 @@ def test_names_in_a_description_are_marked_as_code_and_the_rest_is_escaped():
 def test_icon_with_a_label_is_named_and_without_is_hidden():
     assert 'aria-label="Close"' in ui.icon("x", label="Close")
     assert 'aria-hidden="true"' in ui.icon("x")
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_screenshots_are_there_in_the_pages_language_and_both_themes(language, client, db):
+    page = client.get("/", headers={"Accept-Language": language}).content.decode()
+    pictures = re.findall(r"/images/screen-(\w+)-(\w+)-(light|dark)", page)
+    names = {name for name, _, _ in pictures}
+    assert names >= {"instructions", "knowledge", "code", "builder", "chat"}
+    assert sorted(pictures) == sorted((name, language, theme) for name in names for theme in ("light", "dark"))
+    for name, _, theme in pictures:
+        assert (settings.BASE_DIR / "assets" / "images" / f"screen-{name}-{language}-{theme}.webp").exists()
