@@ -5,12 +5,12 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
-from django.template.defaultfilters import filesizeformat
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
 from core.errors import BadRequest, Conflict, GiloError, PermissionDenied, TooManyRequests, Unavailable
 from core.money import format_dollars
+from core.sizes import format_size
 
 
 class BudgetExceeded(GiloError):
@@ -182,7 +182,7 @@ class QuotaExceeded(GiloError):
 
     def __init__(self, *, resource: str, limit: int, plan: object) -> None:
         self.resource, self.limit = resource, limit
-        shown = filesizeformat(limit) if resource == "knowledge" else number_format(limit, force_grouping=True)
+        shown = format_size(limit) if resource == "knowledge" else number_format(limit, force_grouping=True)
         super().__init__(gettext(self.words[resource]) % {"plan": plan, "limit": shown})
 
 

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import number_format
 
@@ -14,6 +13,7 @@ from billing.models import QuotaNotice, Resource, UsageRecord
 from billing.plans import plan_of
 from billing.quotas import NOTICES, REQUESTS, limit_of, note_use
 from core.ids import first_uuid7
+from core.sizes import format_size
 
 
 def note_requests(now: datetime | None = None) -> None:
@@ -61,4 +61,4 @@ def _describe(notice: QuotaNotice) -> dict[str, Any]:
 def _show(resource: str, limit: int | None) -> str:
     if limit is None:
         return ""
-    return filesizeformat(limit) if resource == Resource.KNOWLEDGE else number_format(limit, force_grouping=True)
+    return format_size(limit) if resource == Resource.KNOWLEDGE else number_format(limit, force_grouping=True)

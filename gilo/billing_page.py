@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template.defaultfilters import filesizeformat
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -22,6 +21,7 @@ from billing.selectors import find_subscription, list_latest_invoices
 from billing.stripe import is_configured
 from core.money import format_minor
 from core.policy import with_policy
+from core.sizes import format_size
 from gilo.selectors import PlanUsage, Quota
 
 SHOWN_PLANS = ("free", *SOLD_PLANS)
@@ -107,7 +107,7 @@ def list_features(plan: Plan) -> list[str]:
         else _("API requests without a daily limit")
     )
     if plan.knowledge_bytes:
-        found.append(_("%(size)s of documents") % {"size": filesizeformat(plan.knowledge_bytes)})
+        found.append(_("%(size)s of documents") % {"size": format_size(plan.knowledge_bytes)})
     if plan.members:
         found.append(ngettext("%(n)s member", "%(n)s members", plan.members) % {"n": plan.members})
     return [feature for feature in found if feature]
@@ -116,11 +116,11 @@ def list_features(plan: Plan) -> list[str]:
 def _bars(workspace: Workspace) -> list[Bar]:
     usage = PlanUsage(workspace)
     knowledge = usage.knowledge
-    limit = "" if knowledge.limit is None else filesizeformat(knowledge.limit)
+    limit = "" if knowledge.limit is None else format_size(knowledge.limit)
     bars = [
         Bar(_("API requests today"), usage.requests),
         Bar(_("Agents"), usage.agents),
-        Bar(_("Knowledge"), knowledge, filesizeformat(knowledge.used), limit),
+        Bar(_("Knowledge"), knowledge, format_size(knowledge.used), limit),
     ]
     is_alone = usage.details.members == 1  # a bar that is full from the first day tells nothing
     return bars if is_alone else [*bars, Bar(_("Members"), usage.members)]
