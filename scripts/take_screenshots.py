@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, StorageState, sync_playwright
 
 IMAGES = Path(__file__).resolve().parent.parent / "assets" / "images"
 AGENTS = {"fr": "Support Atelier Nord", "en": "Northwind HR"}  # samples that speak the language
@@ -60,7 +60,7 @@ def main(site: str, email: str, password: str) -> None:
         browser.close()
 
 
-def _sign_in(browser: Browser, site: str, email: str, password: str) -> str:
+def _sign_in(browser: Browser, site: str, email: str, password: str) -> StorageState:
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{site}/login")
@@ -68,12 +68,10 @@ def _sign_in(browser: Browser, site: str, email: str, password: str) -> str:
     page.fill("input[name=password]", password)
     page.click("form[action*=login] [type=submit]")
     page.wait_for_url("**/dashboard*")
-    kept = str(IMAGES.parent.parent / ".build" / "screenshots.json")
-    context.storage_state(path=kept)
-    return kept
+    return context.storage_state()
 
 
-def _take_all(browser: Browser, site: str, state: str, language: str, theme: Literal["light", "dark"]) -> None:
+def _take_all(browser: Browser, site: str, state: StorageState, language: str, theme: Literal["light", "dark"]) -> None:
     for picture in PICTURES:
         context = browser.new_context(
             viewport={"width": picture.width, "height": picture.height}, device_scale_factor=picture.scale,

@@ -72,3 +72,14 @@ def test_suggested_question_is_sent_with_a_click(builder: Visit) -> None:
     page.get_by_label("Question 1").fill("SAY:Suggested")
     page.locator(".chat__pill", has_text="SAY:Suggested").click()
     expect(answer(page)).to_contain_text("Suggested")
+
+
+def test_palette_finds_an_agent_by_what_it_does(builder: Visit) -> None:
+    page = builder.page
+    page.get_by_role("tab", name="Appearance").click()
+    page.get_by_label("Description").fill("Knows kettles")
+    expect(page.locator("#save-state")).to_contain_text("Saved")
+    page.reload()
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Search and commands").fill("kettles")
+    expect(page.get_by_role("option", name="Test bench").first).to_be_visible()

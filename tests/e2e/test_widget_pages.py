@@ -54,6 +54,7 @@ def test_question_can_be_asked_again_after_the_connection_failed(visitor: Visito
     visit = visitor()
     visit.allowed.append("net::ERR_")
     page = visit.open(hosted)
+    expect(page.locator(".composer__input")).to_have_attribute("placeholder", "Message The front door of the…")
     page.route("**/api/v1/agents/*/chat", lambda route: route.abort("connectionreset"), times=1)
     ask(page, "Who are you?")
     expect(answer(page)).to_have_attribute("data-state", "failed")

@@ -9,6 +9,9 @@ import { Answer, explainError, Question } from "./message.js";
 import { SourceSheet } from "./sources.js";
 import { ChatView } from "./view.js";
 
+/** The first words of a long name: the empty composer keeps to one line. */
+const beginningOf = (name) => (name.length > 26 ? name.slice(0, 27).replace(/\s+\S*$/, "") : name);
+
 /**
  * Mount a chat in `element`.
  * options: agent {id, name, appearance, welcome_message, suggested_questions}, isDemo, modelsUrl, storage (a key for
@@ -52,7 +55,7 @@ class Chat {
   /** Show the agent as it is now: name, colours, welcome, suggestions. */
   update(agent) {
     this.agent = agent;
-    this.composer.setPlaceholder(this.t("placeholder", { name: agent.name }));
+    this.composer.setPlaceholder(this.t("placeholder", { name: beginningOf(agent.name) }));
     for (const { answer } of this.turns) if (answer) paintAvatar(answer.avatar, agent);
     this.view.showAgent(agent);
   }

@@ -34,7 +34,7 @@ const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase(
 
 function render() {
   const words = fold(input.value).split(/\s+/).filter(Boolean);
-  const matches = (item) => words.every((word) => fold(`${item.label} ${item.keywords ?? ""}`).includes(word));
+  const matches = (item) => words.every((word) => fold(`${item.label} ${item.keywords ?? ""} ${item.hint ?? ""}`).includes(word));
   shown = [...(agents ?? []), ...commands].filter(matches).slice(0, 40);
   if (!words.length) shown = [...commands, ...(agents ?? []).slice(0, 6)];
   active = 0;
