@@ -41,6 +41,7 @@ from gilo.selectors import count_totals, list_agents_with_activity
 
 @with_policy(PUBLIC)
 @require_safe
+@gzip_page
 def landing(request: HttpRequest) -> HttpResponse:
     """What GiLo is, for a stranger."""
     demo = load_landing_demo()

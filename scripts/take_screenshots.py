@@ -84,7 +84,7 @@ def _take_all(browser: Browser, site: str, state: StorageState, language: str, t
         page.evaluate(SHOW_SITE, [site, NOBODYS_SITE])
         page.wait_for_timeout(300)
         image = page.screenshot(clip=_find_part(page, picture))
-        Image.open(BytesIO(image)).save(IMAGES / f"screen-{picture.name}-{language}-{theme}.webp", quality=84, method=6)
+        Image.open(BytesIO(image)).save(IMAGES / f"screen-{picture.name}-{language}-{theme}.webp", quality=72, method=6)
         context.close()
 
 
