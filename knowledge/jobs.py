@@ -2,8 +2,8 @@
 
 A claim takes the document that is fair: workspaces take turns, each in the order of its uploads, so ten thousand
 documents of one do not hold up another's first; and a long document goes back into the queue when its turn is over.
-Every write of a worker goes through its `Lease`, which fails when
-somebody else holds the document now or it was deleted.
+Every write of a worker goes through its `Lease`, which fails when somebody else holds the document now or it was
+deleted.
 """
 
 import time
