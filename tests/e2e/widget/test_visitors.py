@@ -153,9 +153,9 @@ def test_reset_of_a_closed_chat_is_done_on_the_next_page(
     expect_answer(frame_of(page))
     page.reload()
     expect(page.locator(LAUNCHER)).to_be_visible()
+    page.add_init_script(LISTEN)  # from the next page's first moment
     with page.expect_navigation(url="**/other"):
         page.evaluate("gilo.reset(); location.href = '/other'")  # an ordinary sign-out
-    page.evaluate(LISTEN)
     expect_nobody(page)
     assert len(heard(page, "reset")) == 1
     assert "forget" not in page.evaluate("JSON.stringify(localStorage)")
