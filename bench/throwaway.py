@@ -40,7 +40,7 @@ def _make_agent() -> Any:
     from gilo.prepare import prepare_database
 
     prepare_database()
-    workspace = Workspace.objects.create(name="Benchmark")
+    workspace = Workspace.objects.create(name="Benchmark", plan="unlimited")
     return create_agent(workspace_id=workspace.pk, actor=None, name="Benchmark")
 
 
