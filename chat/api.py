@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts.permissions import is_allowed
 from accounts.workspace_api import WorkspaceView
-from agents.models import ApiKey
+from agents.models import Agent, ApiKey
 from agents.selectors import get_agent
 from chat import selectors, services
 from chat.models import Channel, Conversation, Message, MessageRole, MessageStatus, Run
@@ -149,6 +149,34 @@ class ConversationList(ChatView):
         agent = get_agent(self.principal.workspace_id, agent_id)
         channel = self.read_choice("channel", Channel.values)
         return self.answer_page(selectors.list_conversations(self.principal, agent.pk, channel), ConversationOutput)
+
+
+class AgentName(serializers.ModelSerializer[Agent]):
+    """Whose conversation it is."""
+
+    class Meta:
+        model = Agent
+        fields = ("id", "name")
+
+
+class OwnConversationOutput(serializers.ModelSerializer[Conversation]):
+    """One of the member's own conversations."""
+
+    agent = AgentName()
+
+    class Meta:
+        model = Conversation
+        fields = ("id", "title", "agent", "created_at", "last_message_at")
+
+
+class OwnConversationList(ChatView):
+    policy = {"GET": "conversation.view"}
+    pagination_class = ConversationPage
+
+    @extend_schema(responses={200: OwnConversationOutput(many=True)})
+    def get(self, request: Request) -> Response:
+        """Your own conversations in the playgrounds of all agents, last active first."""
+        return self.answer_page(selectors.list_own_conversations(self.principal), OwnConversationOutput)
 
 
 class RunPage(Page):

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db.models import Prefetch, Q, QuerySet
 
 from accounts.permissions import Principal
-from chat.models import Conversation, Message, Run
+from chat.models import Channel, Conversation, Message, Run
 from chat.runtime.events import ERROR, KEEP_ALIVE_SECONDS, RUN_FINISHED, Event, after_id, rebuild
 from chat.streams import follow_live, follow_watched, live_runs
 from core.async_db import fetch_all
@@ -209,6 +209,12 @@ def list_conversations(principal: Principal, agent_id: UUID, channel: str = "") 
     conversations = Conversation.objects.for_workspace(principal.workspace_id).filter(agent_id=agent_id)
     conversations = conversations.filter(readable_by(principal))
     return conversations.filter(channel=channel) if channel else conversations
+
+
+def list_own_conversations(principal: Principal) -> QuerySet[Conversation]:
+    """The member's own in the playgrounds of all agents, with their agents, last active first."""
+    own = Q(user_id=principal.user_id, channel=Channel.PLAYGROUND)
+    return Conversation.objects.for_workspace(principal.workspace_id).filter(own).select_related("agent")
 
 
 def get_conversation(principal: Principal, conversation_id: UUID) -> Conversation:

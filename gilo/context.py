@@ -62,6 +62,7 @@ class Frame:
             "agents": _("Agents"),
             "cancel": _("Cancel"),
             "close": _("Close"),
+            "conversations": _("Conversations"),
             "copied": _("Copied"),
             "copy_failed": _("The browser did not allow the copy. Select the text and copy it by hand."),
             "offline": _("The server does not answer. Check your connection, then try again."),

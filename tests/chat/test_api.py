@@ -50,6 +50,25 @@ def test_conversations_lists_api_and_own_playground_only(member):
 
 
 @pytest.mark.parametrize("count", [1, 3])
+def test_own_conversations_of_all_agents_in_a_fixed_number_of_queries(member, count, django_assert_max_num_queries):
+    client, user, agent = member
+    make_turns(agent, user=make_user())
+    make_turns(agent)  # by API: not the member's own
+    agents = [agent, *(make_agent(agent.workspace) for _ in range(count - 1))]
+    own = [make_playground(agent, user) for agent in agents]
+    with django_assert_max_num_queries(6):
+        body = client.get("/api/conversations").json()
+    assert [item["id"] for item in body["data"]] == [str(conversation.pk) for conversation in reversed(own)]
+    assert [item["agent"]["name"] for item in body["data"]] == [agent.name for agent in reversed(agents)]
+
+
+def make_playground(agent, user):
+    conversation = make_turns(agent, user=user)
+    Conversation.objects.filter(pk=conversation.pk).update(channel="playground")
+    return conversation
+
+
+@pytest.mark.parametrize("count", [1, 3])
 def test_messages_show_runs_with_a_fixed_number_of_queries(member, count, django_assert_max_num_queries):
     client, _, agent = member
     conversation = make_turns(agent, count)

@@ -83,3 +83,17 @@ def test_palette_finds_an_agent_by_what_it_does(builder: Visit) -> None:
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="Search and commands").fill("kettles")
     expect(page.get_by_role("option", name="Test bench").first).to_be_visible()
+
+
+def test_palette_opens_a_past_conversation(builder: Visit) -> None:
+    page = builder.page
+    ask(page, "SAY:Kettles are boiled at home.")
+    expect(answer(page)).to_have_attribute("data-state", "complete")
+    page.get_by_role("button", name="New conversation").first.click()
+    expect(page.locator(".msg")).to_have_count(0)
+    page.goto(f"{builder.url}/dashboard")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Search and commands").fill("boiled at home")
+    page.get_by_role("option", name="SAY:Kettles").click()
+    expect(answer(page)).to_contain_text("Kettles are boiled at home.")
+    expect(page).to_have_url(re.compile(r"/agents/[0-9a-f-]{36}$"))

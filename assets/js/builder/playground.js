@@ -16,11 +16,13 @@ export function setUpPlayground(store, autosave, t) {
     welcome_message: agent.config.welcome_message,
     suggested_questions: agent.config.suggested_questions,
   });
+  const storage = `gilo-conversation-${store.agent.id}`;
+  const isAddressed = takeConversation(storage);
   const chat = mountChat(document.getElementById("chat"), {
     agent: asChatAgent(store.agent),
     isDemo: false,
     modelsUrl: "/settings/models",
-    storage: `gilo-conversation-${store.agent.id}`,
+    storage,
     beforeSend: () => autosave.flush(),
     variables: values,
     canDelete: (conversation) => store.agent.can_edit || conversation.channel === "playground",
@@ -34,7 +36,26 @@ export function setUpPlayground(store, autosave, t) {
   document.getElementById("show-history").addEventListener("click", () => chat.showHistory());
   setUpWidth();
   setUpHiding();
+  if (isAddressed) reveal();
   return chat;
+}
+
+/** Whether the address names the conversation to open; it is kept as if it had been open in this tab. */
+function takeConversation(storage) {
+  const address = new URL(location.href);
+  const id = address.searchParams.get("conversation");
+  if (!id) return false;
+  sessionStorage.setItem(storage, id);
+  address.searchParams.delete("conversation");
+  history.replaceState(history.state, "", address);
+  return true;
+}
+
+/** Show the playground where it was hidden, and on a phone, where it is the other screen. */
+function reveal() {
+  const show = document.getElementById("show-playground");
+  if (!show.hidden) show.click();
+  showScreen(document.getElementById("builder"), "try");
 }
 
 /** The whole text of the chunk that a citation shows the beginning of; null when the document has changed since. */

@@ -1,4 +1,5 @@
-// The command palette (Ctrl/Cmd-K): pages and actions from the frame's JSON, agents from the API as one types.
+// The command palette (Ctrl/Cmd-K): pages and actions from the frame's JSON; agents, and one's own latest conversations
+// with them, from the API.
 import { api } from "./api.js";
 import { h, icon } from "./dom.js";
 import { t } from "./i18n.js";
@@ -8,6 +9,7 @@ const input = dialog.querySelector("input");
 const list = dialog.querySelector("[role=listbox]");
 const commands = JSON.parse(document.getElementById("palette-commands").textContent);
 let agents = null;
+let conversations = null;
 let shown = [];
 let active = 0;
 
@@ -17,25 +19,35 @@ export async function openPalette() {
   dialog.showModal();
   input.focus();
   render();
-  agents ??= await loadAgents();
+  [agents, conversations] = await Promise.all([
+    agents ?? load("/api/agents?limit=100", describeAgent),
+    conversations ?? load("/api/conversations?limit=100", describeConversation),
+  ]);
   render();
 }
 
-async function loadAgents() {
+async function load(address, describe) {
   try {
-    const answer = await api.get("/api/agents?limit=100");
-    return answer.data.map((agent) => ({ label: agent.name, href: `/agents/${agent.id}`, icon: "bot", hint: agent.description, group: t("agents") }));
+    return (await api.get(address)).data.map(describe);
   } catch {
     return null; // the pages stay reachable; the next opening tries again
   }
 }
+
+const describeAgent = ({ id, name, description }) => ({
+  label: name, hint: description, href: `/agents/${id}`, icon: "bot", group: t("agents"),
+});
+
+const describeConversation = ({ id, title, agent }) => ({
+  label: title, hint: agent.name, href: `/agents/${agent.id}?conversation=${id}`, icon: "message-square", group: t("conversations"),
+});
 
 const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 function render() {
   const words = fold(input.value).split(/\s+/).filter(Boolean);
   const matches = (item) => words.every((word) => fold(`${item.label} ${item.keywords ?? ""} ${item.hint ?? ""}`).includes(word));
-  shown = [...(agents ?? []), ...commands].filter(matches).slice(0, 40);
+  shown = [...(agents ?? []), ...commands, ...(conversations ?? [])].filter(matches).slice(0, 40);
   if (!words.length) shown = [...commands, ...(agents ?? []).slice(0, 6)];
   active = 0;
   let group = null;
