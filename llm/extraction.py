@@ -61,6 +61,7 @@ _EXPECTS = (
     (re.compile(r"\bhow many\b|\bcombien\b|\bnombre\b|\bhow old\b"), _NUMBER),
 )
 _EXPECTED_BONUS = 1.35
+_OPENING_BONUS = 1.35  # of the first sentence under a heading that says all that is asked: what follows qualifies it
 _ASKS_HOW = re.compile(r"\b(?:how (?:do|can|to|should|does|could)|comment)\b")
 
 
@@ -132,6 +133,7 @@ class _Ranking:
         self._synonyms = synonyms(language)
         self._own = [Counter(terms_of(one.text, language)) for one in sentences]
         self._above = [frozenset(terms_of(f"{titles[one.passage]} {one.above}", language)) for one in sentences]
+        self._opening = [self._opens(place) for place in range(len(sentences))]
         self._mean_length = sum(sum(own.values()) for own in self._own) / len(sentences) or 1.0
         folded = fold(question)
         self._expected = [answer for asks, answer in _EXPECTS if asks.search(folded)]
@@ -197,9 +199,17 @@ class _Ranking:
             score += weight * presence * (_K1 + 1) / (presence + norm)
         if self._is_expected(sentence):
             score *= _EXPECTED_BONUS
+        if self._opening[place]:
+            score *= _OPENING_BONUS
         if length < 2 or sentence.text[0].islower():
             score *= 0.7  # a word alone, or the rest of a sentence that was cut, says little
         return score * (1 + 0.12 / (1 + sentence.passage))  # the search's own order counts a little
+
+    def _opens(self, place: int) -> bool:
+        """Whether it is the first sentence under a heading that, with its file's name, says all that is asked."""
+        one, before = self._sentences[place], self._sentences[place - 1] if place else None
+        is_first = before is None or (before.passage, before.above) != (one.passage, one.above)
+        return bool(one.above) and is_first and self._above[place].issuperset(self._asked)
 
     def _is_expected(self, sentence: Sentence) -> bool:
         return any(expected.search(sentence.text) for expected in self._expected)

@@ -53,6 +53,20 @@ Les documents à fournir pour une garantie :
 - une photo du défaut
 - le numéro de série""",
 ]
+SECTIONS_FR = [
+    """# Retours, échanges et remboursements
+
+Cette page vaut pour toutes les commandes.
+
+## Délai de retour
+
+Vous disposez de 30 jours à compter de la livraison pour retourner un article. Un article soldé se retourne sous 14
+jours. Les articles personnalisés ne sont ni repris ni échangés.
+
+## État des articles
+
+L'article doit être propre, non porté en extérieur et accompagné de ses étiquettes.""",
+]
 HANDBOOK_EN = [
     """Employee handbook
 
@@ -93,6 +107,8 @@ def ask(question: str, documents: list[str], language: str = "auto") -> str:
 @pytest.mark.parametrize(
     ("documents", "question", "expected", "mark"),
     [
+        (SECTIONS_FR, "Quel est le délai de retour ?", "Vous disposez de 30 jours", 1),
+        (SECTIONS_FR, "Quel est le délai de retour pour un article soldé ?", "14 jours", 1),
         (SHOP_EN, "How long do I have to return an item?", "within 30 days", 1),
         (SHOP_EN, "Can I return sale items?", "exchanged but not refunded", 1),
         (SHOP_EN, "How do I start a return?", "open Orders and choose Return", 1),
