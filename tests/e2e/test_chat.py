@@ -1,6 +1,7 @@
 """The playground: streams, survives reloads and faults, stops, answers again, and never runs what a model says."""
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import expect
 
@@ -137,3 +138,38 @@ def test_answer_that_is_nested_too_deeply_is_shown_as_it_is(builder: Visit) -> N
     expect(answer(page)).to_have_attribute("data-state", "complete")
     expect(answer(page).locator(".prose")).to_contain_text(">>>>bottom")
     expect(answer(page).get_by_role("button", name="Good answer")).to_be_attached()
+
+
+def test_mark_of_a_source_stays_on_the_line_of_its_word(builder: Visit, tmp_path: Path) -> None:
+    page = builder.page
+    page.get_by_role("tab", name="Knowledge").click()
+    (tmp_path / "leave.md").write_text("# Leave\n\nTwenty-five days of annual leave.")
+    page.locator("[data-files]").set_input_files(tmp_path / "leave.md")
+    expect(page.locator(".document[data-status=ready]")).to_be_visible(timeout=60_000)
+    ends = ("annual leave", "annual **leave**", "x" * 30)
+    ask(page, "SAY:" + "\n\n".join(f"{'a' * length} {end} [1]." for length in range(20, 60) for end in ends))
+    expect(answer(page)).to_have_attribute("data-state", "complete")
+    tops = answer(page).locator(".prose p").evaluate_all(TOPS)
+    assert len(tops) == 120
+    assert not [places for places in tops if max(places) - min(places) > 12]
+
+
+# Where the last word, the mark and the full stop of each paragraph are, from above.
+TOPS = """paragraphs => paragraphs.map((paragraph) => {
+  const range = document.createRange();
+  const texts = [];
+  const walker = document.createTreeWalker(paragraph, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode;
+    if (text.length && !text.parentElement.closest(".cite")) texts.push(text);
+  }
+  const stop = texts.pop();
+  const word = texts.findLast((text) => text.data.trim());
+  const at = (text, place) => {
+    range.setStart(text, place);
+    range.setEnd(text, place + 1);
+    return range.getBoundingClientRect().bottom;
+  };
+  const last = word.data.trimEnd().length - 1;
+  return [at(word, last), paragraph.querySelector(".cite").getBoundingClientRect().bottom, at(stop, stop.length - 1)];
+})"""

@@ -135,6 +135,10 @@ function wrapCode(code, { t }) {
   figure.append(pre);
 }
 
+// A mark stays on the line of the word that it proves, and the full stop with both.
+const WORD_BEFORE = /(?:(?<!\S)\S{1,24})?\u00a0?$/;
+const STOP_AFTER = /^[.,;:!?…)»”]{0,3}/;
+
 function markCitations(fragment, context) {
   if (!context.citations?.size) return;
   const walker = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
@@ -153,12 +157,15 @@ function splitCitations(text, { citations, onCite, t }) {
   for (const match of text.matchAll(CITATION)) {
     const numbers = match[1].split(",").map(Number);
     if (!numbers.some((number) => citations.has(number))) continue;
-    parts.push(text.slice(from, match.index).replace(/ $/, "\u00a0"));
-    for (const number of numbers) {
+    const before = text.slice(from, match.index).replace(/ $/, "\u00a0");
+    const word = WORD_BEFORE.exec(before)[0];
+    const stop = STOP_AFTER.exec(text.slice(match.index + match[0].length))[0];
+    const chips = numbers.map((number) => {
       const citation = citations.get(number);
-      parts.push(citation ? citeButton(citation, onCite, t) : `[${number}]`);
-    }
-    from = match.index + match[0].length;
+      return citation ? citeButton(citation, onCite, t) : `[${number}]`;
+    });
+    parts.push(before.slice(0, before.length - word.length), h("span", { class: "cites" }, word, ...chips, stop));
+    from = match.index + match[0].length + stop.length;
   }
   parts.push(text.slice(from));
   return parts;
