@@ -25,15 +25,23 @@ document.addEventListener("gilo:quota", ({ detail }) => {
   openDialog(upgrade);
 });
 
-const openPalette = async () => (await import("./lib/palette.js")).openPalette();
+const palette = document.getElementById("palette");
+async function togglePalette() {
+  if (palette.open) return palette.close();
+  const input = palette.querySelector("input");
+  input.value = "";
+  palette.showModal(); // before its script is there: what is typed meanwhile is meant for it
+  input.focus();
+  (await import("./lib/palette.js")).fillPalette();
+}
 document.addEventListener("keydown", (event) => {
-  if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k" && document.getElementById("palette")) {
+  if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k" && palette) {
     event.preventDefault();
-    openPalette();
+    togglePalette();
   }
 });
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-palette]")) openPalette();
+  if (event.target.closest("[data-palette]")) togglePalette();
   const busy = event.target.closest("[data-auto-submit]");
   if (busy?.form && busy.type !== "select-one") busy.form.requestSubmit();
 });

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.conftest import Visit, answer, ask
 
@@ -97,3 +97,18 @@ def test_palette_opens_a_past_conversation(builder: Visit) -> None:
     page.get_by_role("option", name="SAY:Kettles").click()
     expect(answer(page)).to_contain_text("Kettles are boiled at home.")
     expect(page).to_have_url(re.compile(r"/agents/[0-9a-f-]{36}$"))
+
+
+def test_palette_takes_what_is_typed_before_its_script_is_there(builder: Visit) -> None:
+    page = builder.page
+    page.locator(".composer__input").focus()
+    held: list[Route] = []
+    page.route("**/palette*.js", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks the function
+    page.keyboard.press("Control+k")
+    page.keyboard.type("secur")
+    expect(page.get_by_role("combobox", name="Search and commands")).to_have_value("secur")
+    expect(page.locator(".composer__input")).to_have_value("")
+    held[0].continue_()
+    expect(page.get_by_role("option")).to_have_text(["Security"])
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette")).to_be_hidden()

@@ -13,11 +13,8 @@ let conversations = null;
 let shown = [];
 let active = 0;
 
-export async function openPalette() {
-  if (dialog.open) return dialog.close();
-  input.value = "";
-  dialog.showModal();
-  input.focus();
+/** Fill the dialog, which main.js has opened, with what fits the words that are in it by now. */
+export async function fillPalette() {
   render();
   [agents, conversations] = await Promise.all([
     agents ?? load("/api/agents?limit=100", describeAgent),
